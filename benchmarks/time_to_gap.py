@@ -23,7 +23,8 @@ from benchmarks.measure import interleaved, say, summary, timed
 from benchmarks.problems import Array, Problem, problem
 from benchmarks.section import Options, Section, run_section
 from benchmarks.steps import Engine, Steps
-from linreg_cli.least_squares.solve import Optimum, least_squares
+from linreg_cli.least_squares.optimum import Optimum
+from linreg_cli.least_squares.solve import least_squares
 from linreg_cli.optim.engines.select import EXECUTORS
 from linreg_cli.optim.rows import TrainRows
 from linreg_cli.optim.state import TrainingState

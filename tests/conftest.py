@@ -24,7 +24,7 @@ for variable in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
     os.environ.pop(variable, None)
 
 # Their assertions say what they found, as those in the files of tests do.
-pytest.register_assert_rewrite("drawings", "pasting", "plain_loop", "report_pages", "resuming")
+pytest.register_assert_rewrite("drawings", "pasting", "plain_loop", "report_pages", "resuming", "summarised")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGS = REPOSITORY / "configs"
@@ -113,6 +113,17 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("LINREG_REAL_DATA is not set")
     return Path(folder)
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are read from the disk, and divided among threads, a few at a time, so that boundaries are crossed."""
+    from linreg_cli.optim.engines import parts, windows
+    from linreg_cli.pipeline import streaming
+
+    monkeypatch.setattr(windows, "PIECE_BYTES", 500)
+    monkeypatch.setattr(streaming, "OTHER_BYTES", 0)
+    monkeypatch.setattr(parts, "PART_ELEMENTS", 200)
 
 
 @pytest.fixture

@@ -83,3 +83,11 @@ def test_a_run_that_ends_above_its_start_is_said_to(linreg, config_file, optimiz
     followed = linreg("train", "-c", config, "--set", start, *settings, "--json")
     assert followed.code == 0, (followed.err, words)
     assert "loss_rose" not in [each["kind"] for each in followed.json["warnings"]]
+
+
+def test_a_sum_in_a_fixed_order_at_its_best_rate_has_no_other_plan_and_is_advised(linreg, config_file):
+    path = config_file(CASE.format(rows=rows(), optimizer="{lr: auto}", train="{batch_size: 7, shuffle: false}"))
+    result = linreg("inspect", "-c", path, "--json", "--set", "loss=sse")
+    assert result.code == 0, result.err
+    assert result.json["alternatives"] == []
+    assert result.json["advice"][0].startswith("In this order, batches at the rate ")

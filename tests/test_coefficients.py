@@ -6,7 +6,7 @@ import pytest
 from linreg_cli.cli.coefficients import coefficients_text
 from linreg_cli.decimals import text_width
 from linreg_cli.evaluation.coefficients import SHOWN_DISTANCE, coefficient_tables, shown_columns
-from linreg_cli.least_squares.inference import NEAR
+from linreg_cli.least_squares.refusal import NEAR
 
 
 def inference(estimates, errors, covariance="classic", bias=True):

@@ -21,8 +21,8 @@ ORDER = {
     ],
     "linreg_cli.data": [
         "columns", "tables", "encoding", "roles", "features", "column_settings", "summary", "dataset", "split",
-        "synthetic", "train_rows", "scaling", "preprocessor", "assemble", "shared", "checks", "every_fault", "opening",
-        "load",
+        "synthetic", "train_rows", "train_moments", "scaling", "preprocessor", "assemble", "shared", "checks",
+        "every_fault", "opening", "load",
     ],
     "linreg_cli.optim": [
         "losses", "schedules", "stopping", "batch_losses", "row_order", "transfer", "rows", "held", "split_rows",

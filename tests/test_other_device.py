@@ -14,8 +14,8 @@ from other_device import DEVICE, Elsewhere, other_device
 
 from linreg_cli.errors import EngineError
 from linreg_cli.optim import transfer
-from linreg_cli.optim.engines import parts, windows
-from linreg_cli.pipeline import streaming
+
+pytestmark = pytest.mark.usefixtures("small_pieces")
 
 
 @pytest.fixture
@@ -32,14 +32,6 @@ def table(tmp_path):
         "train: {epochs: 3, batch_size: 8, shuffle: blocks, blocks: 5}\n"
     )
     return tmp_path / "t.parquet"
-
-
-@pytest.fixture(autouse=True)
-def small(monkeypatch):
-    """Pieces and parts of a few rows, so that every boundary is crossed."""
-    monkeypatch.setattr(windows, "PIECE_BYTES", 500)
-    monkeypatch.setattr(streaming, "OTHER_BYTES", 0)
-    monkeypatch.setattr(parts, "PART_ELEMENTS", 200)
 
 
 def trained(linreg, table: Path, *settings: str) -> Path:
@@ -104,15 +96,38 @@ def test_full_batches_with_shards_add_up_each_shard_there(linreg, table, monkeyp
     here = trained(linreg, table, *settings)
     with other_device(monkeypatch, free=1):  # it holds a part of a shard at a time
         run = trained(linreg, table, *settings, "train.device=cuda")
-        given = [text for each in (*settings, "train.batch_size=8") for text in ("--set", each)]
-        refused = linreg("train", "-c", "c.yaml", "--device", "cuda", *given)
     assert (record(run)["engine"]["name"], record(run)["device"]) == ("statistics", "cuda")
     assert record(run)["engine"]["why"].endswith("4 shards, in their order, of each process on its meta device")
     found, expected = (json.loads((each / "metrics.json").read_text()) for each in (run, here))
     assert found["train"]["loss"] == pytest.approx(expected["train"]["loss"], rel=1e-10)
     assert found["parameters"]["weights"] == pytest.approx(expected["parameters"]["weights"], rel=1e-10)
-    assert refused.code == 2
-    assert "run on the CPU, not on meta; set train.device: cpu, or train full batches" in refused.err
+
+
+STEPS = {
+    "batches": ["train.batch_size=8"],
+    "batches, huber, weights": ["train.batch_size=30", "loss=huber", "data.weight=p", "data.ignore=[]"],
+    "full batch of mae": ["train.batch_size=full", "train.shuffle=true", "train.blocks=null", "loss=mae"],
+    "early stopping": ["train.early_stopping={patience: 1, restore_best: true}", "train.epochs=9"],
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_steps_with_shards_add_up_each_shard_there(name, linreg, table, monkeypatch):
+    """Batches of a step and full batches that are no squares: torch there, a kernel here, within rounding error."""
+    settings = [*STEPS[name], "train.shards=4", "train.dtype=float64"]
+    here = trained(linreg, table, *settings)
+    with other_device(monkeypatch, free=1):
+        run = trained(linreg, table, *settings, "train.device=cuda")
+    assert (record(run)["engine"]["name"], record(run)["device"]) == ("sharded", "cuda")
+    found, expected = (contents(each) for each in (run, here))
+    assert [row["step"] for row in found["history"]] == [row["step"] for row in expected["history"]]
+    for metrics in (found["metrics"], expected["metrics"]):
+        metrics["n"] = [metrics[split].pop("n") for split in ("train", "validation", "test")]
+    assert found["metrics"]["n"] == expected["metrics"]["n"]
+    assert found["metrics"]["parameters"]["weights"] == pytest.approx(
+        expected["metrics"]["parameters"]["weights"], rel=1e-10
+    )
+    assert found["metrics"]["train"]["loss"] == pytest.approx(expected["metrics"]["train"]["loss"], rel=1e-10)
 
 
 def test_each_process_of_a_machine_has_a_device_of_its_own(monkeypatch):

@@ -13,7 +13,7 @@ from linreg_cli.data.columns import row_file
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.preprocessor import Preprocessor
 from linreg_cli.data.roles import RowWeights
-from linreg_cli.data.scaling import standard_deviations
+from linreg_cli.data.train_moments import standard_deviations
 from linreg_cli.errors import DataError
 from linreg_cli.evaluation import prediction_lines, predictions
 from linreg_cli.evaluation.row_sample import split_samples
@@ -68,6 +68,24 @@ def test_scaling_has_the_same_bits_in_any_number_of_processes(weighted):
     # 'b' has a spread of 1e-8 of its size: rounding of the mean, eps 1e6 = 2e-10, is 2e-8 of the spread.
     np.testing.assert_allclose(scaling.scale[:2], scaler.scale_ * np.sqrt(n / (n - 1)), rtol=1e-7)
     assert (scaling.center[2], scaling.scale[2]) == (0.1, 0.0)  # as it stands in the table, without rounding error
+
+
+def test_a_column_is_passed_over_once_for_its_scaling_and_its_standard_deviation():
+    dataset, reads = table(), []
+
+    class Counted(np.ndarray):
+        def __getitem__(self, rows):
+            reads.append(rows)
+            return np.asarray(super().__getitem__(rows))
+
+    dataset = replace(dataset, columns=dataset.columns | {"a": dataset.columns["a"].view(Counted)})
+    scaling = Preprocessor.fit(dataset, STANDARD, bias=True).features
+    n_reads = len(reads)
+    deviations = standard_deviations(dataset)
+    assert (n_reads, len(reads)) == (2, 2)  # the sum, and the squares about the mean
+    assert deviations["a"] == pytest.approx(scaling.scale[0] * np.sqrt(29 / 30), rel=1e-14)  # ddof: 1, and 30 rows
+    other = dataset.resplit(dataset.splits | {"train": dataset.splits["train"][:20]})
+    assert standard_deviations(other)["a"] == np.std(dataset.columns["a"].view(np.ndarray)[other.splits["train"]])
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
-from test_stats import CONFIG, table
+from summarised import CONFIG, table
 
 HOWTO = REPOSITORY / "docs" / "howto"
 

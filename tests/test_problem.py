@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from linreg_cli.convergence import problem as module
+from linreg_cli.convergence import affordable
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
@@ -69,7 +69,7 @@ def test_what_cannot_be_known_has_a_reason(monkeypatch):
     for unit in (1e150, 1e-150, 1e-310):
         assert "beyond the range" in problem(X=X * unit).no_optimum_reason
     assert problem(X=np.column_stack([X[:, 0], np.zeros(60)])).no_optimum_reason is None
-    monkeypatch.setattr(module.affordable, "MOST_WORK", 100)
+    monkeypatch.setattr(affordable, "MOST_WORK", 100)
     costly = problem()
     assert "rows x parameters^2 is at most 100" in costly.no_curvature_reason
     assert costly.optimum is None

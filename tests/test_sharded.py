@@ -73,8 +73,11 @@ def rows_of(case, dtype):
     return TrainRows(*(each.to(dtype) for each in (*case.data(), *([] if weights is None else [weights]))))
 
 
-def by_ranks(case, size):
-    """What each of `size` ranks has after all steps: losses, parameters, the loss over all rows, their weight."""
+def by_ranks(case, size, device=None):
+    """What each of `size` ranks has after all steps: losses, parameters, the loss over all rows, their weight.
+
+    With `device`, each adds up its shards there; see `other_device.py`.
+    """
     plan, whole = case.plan(), rows_of(case, torch.float32)
     held, bounds, shared = plan.shards.of_ranks(size), plan.shards.bounds, Shared(size)
     found = [None] * size
@@ -84,10 +87,12 @@ def by_ranks(case, size):
         work = ShardWork(plan, rows, held[rank], shared.of(rank, held) if size > 1 else None)
         work.load(kernels(weighted=case.weighted))
         packed = PackedParameters(case.state("float32"))
-        losses = work.run(packed, 0, np.array(case.rates), plan.total_steps)
+        with contextlib.nullcontext() if device is None else OtherDevice():
+            losses = work.run(packed, 0, np.array(case.rates), plan.total_steps, device)
+            loss_sum = work.loss_sum(packed, device)
         found[rank] = (
             b"".join([losses.tobytes(), packed.w.tobytes(), packed.b.tobytes(), packed.mw.tobytes()]),
-            work.loss_sum(packed),
+            loss_sum,
             work.weight_sum(),
         )
 
@@ -124,6 +129,26 @@ def test_any_division_of_the_shards_gives_the_same_bits_in_every_rank(monkeypatc
         monkeypatch.setattr(costs, "BYTES_A_SECOND", 0.0)
     for size in (2, 3, 4):
         assert by_ranks(CASES[name], size) == [alone] * size, size
+
+
+@pytest.mark.parametrize("bytes_at_once", [0, 200], ids=["sums of each step", "rows of a few"])
+@pytest.mark.parametrize("name", CASES)
+def test_steps_on_devices_have_the_bits_of_any_division_and_are_those_of_the_cpu(monkeypatch, name, bytes_at_once):
+    """Pretended devices; to the bit between divisions, within the rounding error of float32 of the CPU."""
+    monkeypatch.setattr(parts, "PART_ELEMENTS", 30)  # shards of several parts
+    case = CASES[name]
+    ((expected, loss_sum, _),) = by_ranks(case, 1)
+    (alone,) = by_ranks(case, 1, "meta")
+    assert len(alone[0]) == len(expected), "as many steps, also where one diverges"
+    if name != "diverges":
+        losses = [np.frombuffer(each[: 8 * case.plan().total_steps]) for each in (alone[0], expected)]
+        np.testing.assert_allclose(*losses, rtol=2e-5)
+        assert alone[1] == pytest.approx(loss_sum, rel=2e-5)
+    monkeypatch.setattr(costs, "BYTES_AT_ONCE", bytes_at_once)
+    if not bytes_at_once:
+        monkeypatch.setattr(costs, "BYTES_A_SECOND", 0.0)
+    for size in (2, 3):
+        assert by_ranks(case, size, "meta") == [alone] * size, size
 
 
 def moments_of(case, size, device=None):
@@ -170,15 +195,14 @@ def test_every_process_is_asked_to_add_up_its_shards_on_its_device():
     """The name goes with the question; the device is the CPU, so the bits are those without one."""
     case, found = Case("mse", "momentum", 41, rows=41, targets=2, shards=5), []
     plan, asked = case.plan(), []
-    for size, device in ((1, None), (1, "cpu"), (3, "cpu")):
+    for size, device in ((1, None), (1, torch.device("cpu")), (3, torch.device("cpu"))):
         several = Several(size)
         with several, pytest.MonkeyPatch.context() as patch:
             patch.setattr(shard_work, "of_process", lambda name: asked.append(name) or torch.device(name))
             rows, state = rows_of(case, torch.float32), case.state("float32")
             if size > 1:
                 rows = SharedTrainRows(held(rows.X_nd.numpy(), rows.y_nk.numpy(), None, plan.shards, several.ranks))
-            executor = StatisticsExecutor(rows)
-            executor.device = device
+            executor = StatisticsExecutor(rows, device)
             executor.load(plan)
             losses = executor.run(plan, state, 0, plan.total_steps).tolist()
         found.append([losses, *(value.tolist() for value in state.model.parameters())])

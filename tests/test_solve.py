@@ -12,7 +12,8 @@ from sklearn.linear_model import Ridge
 
 from linreg_cli.least_squares import solve
 from linreg_cli.least_squares.factorise import factorise
-from linreg_cli.least_squares.solve import gap, least_squares
+from linreg_cli.least_squares.optimum import gap
+from linreg_cli.least_squares.solve import least_squares
 from linreg_cli.optim.losses import loss_scale
 
 #: Digits that must agree with NIST's certified parameters; Filip's powers are stored rounded, which leaves 7.

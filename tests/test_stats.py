@@ -9,44 +9,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from summarised import N_ROWS, parts, placed, table
 
 from linreg_cli.statistics import opened
 from linreg_cli.statistics.kept import as_bytes, read_statistics
 
-CONFIG = """\
-name: s
-data: {path: t.csv, target: y}
-preprocess: {standardize: true, missing: level, categorical: one_hot}
-optimizer: {lr: 0.1}
-train: {epochs: 20, batch_size: full, device: cpu, dtype: float64, engine: statistics}
-plots: false
-"""
-N_ROWS = 61
-
-
-def table(n_rows: int = N_ROWS) -> pd.DataFrame:
-    """A column about a billion, one with missing cells in the middle, and levels that only the last rows have."""
-    rng = np.random.default_rng(5)
-    x, z = 1e9 + rng.choice([-1.0, 1.0], n_rows) * rng.uniform(0.5, 1, n_rows), rng.standard_normal(n_rows)
-    z[20:40:3] = np.nan
-    city = np.array([f"c{row % 3}" if row < 50 else f"c{row % 5}" for row in range(n_rows)])
-    y = 2 * (x - 1e9) + np.nan_to_num(z) + (city == "c1") + rng.standard_normal(n_rows) / 4
-    return pd.DataFrame({"x": x, "z": z, "city": city, "y": y})
-
 
 @pytest.fixture
 def place(linreg, tmp_path: Path) -> Path:
-    table().to_csv(tmp_path / "t.csv", index=False)
-    (tmp_path / "c.yaml").write_text(CONFIG)
-    return tmp_path
-
-
-def parts(linreg, n_parts: int, *options: str) -> list[str]:
-    """The files of all parts."""
-    files = [f"p{index}-{n_parts}.safetensors" for index in range(1, n_parts + 1)]
-    for index, file in enumerate(files, start=1):
-        assert linreg("stats", "-c", "c.yaml", "--part", f"{index}/{n_parts}", "-o", file, *options).code == 0
-    return files
+    return placed(tmp_path, table())
 
 
 def cross_products(file: str) -> np.ndarray:

@@ -1,16 +1,12 @@
 """Products with categories in `linreg stats`: a run from the statistics of any parts is that on the rows."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
-from test_canonical import away
-from test_stats import N_ROWS, parts
-from test_stats_derived import CONFIG
-from test_stats_training import differences, of_both
+from summarised import N_ROWS, assert_as_on_rows, away, differences, parts, placed
 
 from linreg_cli.statistics.kept import read_statistics
 
@@ -32,9 +28,7 @@ def frame() -> pd.DataFrame:
 
 @pytest.fixture
 def place(linreg, tmp_path: Path) -> Path:
-    frame().to_csv(tmp_path / "t.csv", index=False)
-    (tmp_path / "c.yaml").write_text(CONFIG)
-    return tmp_path
+    return placed(tmp_path, frame(), ignore="[w]")
 
 
 VARIANTS = {
@@ -62,15 +56,9 @@ VARIANTS = {
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_run_from_statistics_is_that_on_the_rows(linreg, place, variant):
     options = VARIANTS[variant]
-    found, expected = of_both(linreg, *options)
-    assert differences(found, expected, 1e-9) == []
-    first, second = (json.loads(Path(f"outputs/s-000{run}/preprocess.json").read_text())["inputs"] for run in (1, 2))
-    assert differences(first, second, 1e-12) == []
+    one, other = assert_as_on_rows(linreg, *options)
     linreg("stats", "-c", "c.yaml", *options, "-o", "whole.safetensors")
     assert away(read_statistics("m.safetensors"), read_statistics("whole.safetensors")) < 1e-12
-    made = linreg("inspect", "-c", "c.yaml", *options, "--stats", "m.safetensors", "--json")
-    of_rows = linreg("inspect", "-c", "c.yaml", *options, "--json")
-    one, other = json.loads(made.out), json.loads(of_rows.out)
     if "weights" in variant:
         one.pop("columns"), other.pop("columns")  # the figures of such columns are weighted
     assert differences(one, other, 1e-9) == []

@@ -6,17 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_stats import N_ROWS, parts
-from test_stats_training import differences, of_both
-
-CONFIG = """\
-name: s
-data: {path: t.csv, target: y, ignore: [w]}
-preprocess: {standardize: true, missing: level, categorical: one_hot}
-optimizer: {lr: 0.1}
-train: {epochs: 20, batch_size: full, device: cpu, dtype: float64, engine: statistics}
-plots: false
-"""
+from summarised import N_ROWS, assert_as_on_rows, differences, of_both, parts, placed
 
 
 def frame() -> pd.DataFrame:
@@ -32,9 +22,7 @@ def frame() -> pd.DataFrame:
 
 @pytest.fixture
 def place(linreg, tmp_path: Path) -> Path:
-    frame().to_csv(tmp_path / "t.csv", index=False)
-    (tmp_path / "c.yaml").write_text(CONFIG)
-    return tmp_path
+    return placed(tmp_path, frame(), ignore="[w]")
 
 
 VARIANTS = {
@@ -60,14 +48,7 @@ VARIANTS = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_run_from_statistics_is_that_on_the_rows(linreg, place, variant):
-    options = VARIANTS[variant]
-    found, expected = of_both(linreg, *options)
-    assert differences(found, expected, 1e-9) == []
-    first, second = (json.loads(Path(f"outputs/s-000{run}/preprocess.json").read_text())["inputs"] for run in (1, 2))
-    assert differences(first, second, 1e-12) == []
-    made = linreg("inspect", "-c", "c.yaml", *options, "--stats", "m.safetensors", "--json")
-    of_rows = linreg("inspect", "-c", "c.yaml", *options, "--json")
-    one, other = json.loads(made.out), json.loads(of_rows.out)
+    one, other = assert_as_on_rows(linreg, *VARIANTS[variant])
     if variant == "products of medians, weights":  # the figures of such columns are weighted
         assert [each["mean"] for each in one.pop("columns")] != [each["mean"] for each in other.pop("columns")]
     assert differences(one, other, 1e-9) == []

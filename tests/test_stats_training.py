@@ -2,13 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from test_stats import CONFIG, parts, table
+from summarised import differences, of_both, parts, placed, table
 
 import linreg_cli
 from linreg_cli.ranks.group import Ranks
@@ -34,47 +33,13 @@ VARIANTS = {
     "two targets": ("--set", "data.target=[y, p]", "--set", "preprocess.missing=drop", "--set", "data.ignore=[]"),
     "a hash": ("--set", "data.split={train: 0.8, test: 0.2, by: hash}"),
 }  # fmt: skip
-#: What differs where no row is read: null with a reason, or not there.
-LACKING = ("mae", "test", "std_err_hc3", "durbin_watson", "leave_one_out", "k_fold", "folds")
 
 
 @pytest.fixture
 def place(linreg, tmp_path: Path) -> Path:
     frame = table()
     frame["p"] = np.exp(frame.y / 4)
-    frame.to_csv(tmp_path / "t.csv", index=False)
-    (tmp_path / "c.yaml").write_text(CONFIG.replace("target: y}", "target: y, ignore: [p]}"))
-    return tmp_path
-
-
-def differences(of_statistics: Any, of_rows: Any, rtol: float, path: str = "") -> list[str]:
-    """The places in which two results differ, but for those that need rows."""
-    if isinstance(of_statistics, dict) and isinstance(of_rows, dict):
-        keys = [key for key in {**of_statistics, **of_rows} if key.removesuffix("_reason") not in LACKING]
-        gone = [f"{path}.{key}" for key in keys if (key in of_statistics) != (key in of_rows)]
-        both = [key for key in keys if key in of_statistics and key in of_rows]
-        return gone + [
-            each for key in both for each in differences(of_statistics[key], of_rows[key], rtol, f"{path}.{key}")
-        ]
-    if isinstance(of_statistics, list):
-        pairs = enumerate(zip(of_statistics, of_rows, strict=True))
-        return [each for at, pair in pairs for each in differences(*pair, rtol, f"{path}.{at}")]
-    if isinstance(of_statistics, float):
-        close = np.isclose(of_statistics, of_rows, rtol=rtol, atol=0) or abs(of_statistics - of_rows) < 1e-9
-        return [] if close else [f"{path}: {of_statistics} and {of_rows}"]
-    return [] if of_statistics == of_rows else [f"{path}: {of_statistics} and {of_rows}"]
-
-
-def of_both(linreg, *options: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The metrics of a run from the statistics of three parts, whose table is away, and of one on the rows."""
-    files = parts(linreg, 3, *options)
-    assert linreg("stats", "merge", *files, "-o", "m.safetensors").code == 0
-    Path("t.csv").rename("away.csv")
-    first = linreg("train", "-c", "c.yaml", *options, "--stats", "m.safetensors", "--json")
-    Path("away.csv").rename("t.csv")
-    second = linreg("train", "-c", "c.yaml", *options, "--json")
-    assert (first.code, second.code) == (0, 0), first.err + second.err
-    return json.loads(first.out)["metrics"], json.loads(second.out)["metrics"]
+    return placed(tmp_path, frame, ignore="[p]")
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -206,7 +171,6 @@ def test_more_epochs_go_on_from_the_statistics_that_the_run_began_with(linreg, p
         ("evaluate.cross_validation={folds: 3}", "folds are made of rows"),
         ("evaluate.covariance=HC3", "set evaluate.covariance: classic"),
         ("evaluate.predictions=all", "set evaluate.predictions: none"),
-        ("train.shards=2", "set train.shards: null"),
         ("gates=[train.mae < 1]", "statistics hold no rows"),
         ("gates=[optimum.leave_one_out.rmse < 1]", "statistics hold no rows"),
         ("gates=[optimum.inference.coefficients.z.std_err_hc3 < 1]", "statistics hold no rows"),
@@ -218,6 +182,18 @@ def test_settings_and_gates_that_need_rows_are_refused_before_training(linreg, p
     done = linreg("train", "-c", "c.yaml", "--stats", "s.safetensors", "--set", setting)
     assert (done.code, Path("outputs").exists()) == (2, False)
     assert said in done.err
+
+
+def test_shards_have_no_effect_on_statistics_which_a_warning_says(linreg, place):
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    for more in ((), ("--set", "train.shards=3")):
+        linreg("train", "-c", "c.yaml", "--stats", "s.safetensors", *more)
+    without, shards = (Path(f"outputs/s-000{run}") for run in (1, 2))
+    assert (shards / "model.safetensors").read_bytes() == (without / "model.safetensors").read_bytes()
+    (said,) = [each for each in json.loads((shards / "run.json").read_text())["warnings"] if each["kind"] == "config"]
+    assert said["message"] == "train.shards has no effect: statistics have no rows to add up shard by shard"
+    assert "shards: null" in (shards / "config.yaml").read_text()
+    assert linreg("inspect", "-c", "c.yaml", "--stats", "s.safetensors", "--set", "train.shards=3").code == 0
 
 
 def test_several_processes_are_refused_with_what_to_leave_out(linreg, place, monkeypatch):

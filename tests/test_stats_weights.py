@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from test_stats import CONFIG, parts, table
-from test_stats_training import differences, of_both
+from summarised import differences, of_both, parts, placed, table
 
 from linreg_cli.statistics.facts import Plain
 
@@ -37,9 +36,7 @@ def weighted() -> pd.DataFrame:
 
 @pytest.fixture
 def place(linreg, tmp_path: Path) -> Path:
-    weighted().to_csv(tmp_path / "t.csv", index=False)
-    (tmp_path / "c.yaml").write_text(CONFIG.replace("target: y}", "target: y, weight: w}"))
-    return tmp_path
+    return placed(tmp_path, weighted(), weight="w")
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

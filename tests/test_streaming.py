@@ -13,17 +13,15 @@ import torch
 
 from linreg_cli.config import load_config
 from linreg_cli.config.types import bytes_in
-from linreg_cli.convergence import on_disk
+from linreg_cli.convergence import batch_curvature, on_disk, ordered_rows, rehearsal
 from linreg_cli.convergence.constant import best_constant_loss
 from linreg_cli.data import load_dataset
 from linreg_cli.data.columns.kinds import EncodedColumns
 from linreg_cli.data.columns.row_file import stored
 from linreg_cli.data.scaling import Scaling
 from linreg_cli.optim import split_rows
-from linreg_cli.optim.engines import parts, windows
 from linreg_cli.optim.losses import Loss
 from linreg_cli.pipeline import prepare as prepare_module
-from linreg_cli.pipeline import streaming
 from linreg_cli.runs.find import find_run
 
 
@@ -40,12 +38,13 @@ def table(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch):
-    """Pieces, chunks and parts of a few rows, so that every boundary is crossed."""
-    monkeypatch.setattr(windows, "PIECE_BYTES", 500)
+def small(small_pieces, monkeypatch):
+    """As `small_pieces`, and small chunks, so that every boundary is crossed."""
     monkeypatch.setattr(split_rows, "BLOCK_BYTES", 1_700)
-    monkeypatch.setattr(streaming, "OTHER_BYTES", 0)
-    monkeypatch.setattr(parts, "PART_ELEMENTS", 200)
+    monkeypatch.setattr(rehearsal, "CELLS", 2_000)
+    monkeypatch.setattr(ordered_rows, "CELLS", 300)
+    monkeypatch.setattr(ordered_rows, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(batch_curvature, "_CHUNK_ROWS", 128)
 
 
 BASE = "name: s\nplots: false\npreprocess: {standardize: true}\noptimizer: {lr: 0.01}\n"
@@ -102,6 +101,41 @@ def test_a_run_from_the_disk_is_the_run_in_memory(setting, linreg, table):
         for each in found:  # what is compared with the optimum
             each["history"] = [[*line[:3]] for line in each["history"]]
             each["metrics"] = {split: each["metrics"][split] for split in ("train", "validation", "test")}
+    assert here == there
+
+
+AUTO = ["optimizer.lr=auto", "train.shuffle=false"]
+ORDERED = {
+    "batches": ["train.batch_size=7"],
+    "single rows": ["train.batch_size=1", "train.epochs=2"],
+    "two batches": ["train.batch_size=250", "optimizer.momentum=0.9", "optimizer.nesterov=true"],
+    "weights": ["data.weight=p", "train.batch_size=9", "optimizer.momentum=0.5", "optimizer.dampening=0.2"],
+    "two targets": ["data.target=[y, z]", "data.ignore=[p]", "loss=sse", "train.batch_size=33"],
+    "no bias": ["model.bias=false", "loss=half_mse", "train.batch_size=20", "optimizer.weight_decay=0.1"],
+    "schedule": ["train.batch_size=40", "optimizer.schedule={kind: exponential, gamma: 0.5}", "train.dtype=float64"],
+    "auto momentum": ["train.batch_size=16", "optimizer.momentum=auto"],
+    "exact fit": ["data.target=z", "data.features=[y, a]", "data.ignore=[]", "train.batch_size=50"],
+    "huber": ["loss=huber", "train.batch_size=32"],
+    "huber, full batch": ["loss=huber", "train.batch_size=full", "optimizer.momentum=auto"],
+    "huber, weights": ["loss=huber", "data.weight=p", "train.batch_size=350", "optimizer.weight_decay=0.1"],
+    "huber, blocks": ["loss=huber", "train.shuffle=blocks", "train.blocks=5", "train.batch_size=10"],
+}
+
+
+@pytest.mark.parametrize("rehearsed", [True, False], ids=["rehearsed", "mapped"])
+@pytest.mark.parametrize("setting", ORDERED)
+def test_auto_and_the_limits_of_an_order_are_those_of_rows_in_memory(setting, rehearsed, linreg, table, monkeypatch):
+    if not rehearsed:
+        monkeypatch.setattr(rehearsal, "MOST_STEPS", 0)
+    found = []
+    for stream in ("false", "true"):
+        settings = [*AUTO, "train.engine=native", *ORDERED[setting], f"data.stream={stream}"]
+        inspected = linreg("inspect", "-c", table.with_name("c.yaml"), "--json", *options(settings)).json
+        run = trained(linreg, table, *settings)
+        record = json.loads((run / "run.json").read_text())
+        about = [record["lr"], record["momentum"], inspected["stable_lr"]]
+        found.append([about, inspected["forecast"], (run / "model.safetensors").read_bytes()])
+    here, there = found
     assert here == there
 
 
@@ -179,17 +213,12 @@ def test_auto_streams_where_the_rows_do_not_fit(limit, expected, linreg, table):
             "evaluate.cross_validation",
             "each fold is trained on rows",
         ),
-        (["loss=huber", "optimizer.lr=auto"], "optimizer.lr", "auto needs the exact optimum of loss: huber"),
-        (["loss=mae", "optimizer.lr=auto"], "optimizer.lr", "auto needs the exact optimum of loss: mae"),
+        (["loss=huber", "train.stop_gap=0.1"], "train.stop_gap", "it needs the exact optimum of loss: huber"),
+        (["loss=mae", "train.stop_gap=0.1"], "train.stop_gap", "it needs the exact optimum of loss: mae"),
         (
             ["train.engine=reference", "train.batch_size=full"],
             "train.engine",
             "a full batch stays on the disk; use",
-        ),
-        (
-            ["train.shuffle=false", "optimizer.lr=auto"],
-            "optimizer.lr",
-            "auto compares rates on the batches",
         ),
         (
             ["data.memory_limit=1KB"],

@@ -142,15 +142,15 @@ def test_inspect_train_and_metrics_give_one_answer(linreg, config_file, tmp_path
 
 def test_a_table_that_takes_too_long_to_factorise_is_searched_in_a_sample(found, monkeypatch):
     """Every other row is sampled: a sum is found, and a column that is constant in the sample alone is not named."""
-    from linreg_cli.convergence import problem
+    from linreg_cli.convergence import affordable
 
     rare = np.zeros(N)
     rare[1] = 1.0
     columns = {"a": A, "b": B, "rare": rare, "sum": A + B, "nearly": A + np.where(np.arange(N) == 1, 1e-3, 0.0)}
-    monkeypatch.setattr(problem.affordable, "MOST_WORK", 36 * N // 2)
+    monkeypatch.setattr(affordable, "MOST_WORK", 36 * N // 2)
     message = found(columns)
     assert message.startswith("the optimum is not unique: sum = a + b. The weights depend")
-    monkeypatch.setattr(problem.affordable, "MOST_WORK", 36)
+    monkeypatch.setattr(affordable, "MOST_WORK", 36)
     assert found(columns) is None  # a sample of one row says nothing
 
 

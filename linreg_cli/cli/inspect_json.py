@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from linreg_cli.convergence.forecast import Forecast
     from linreg_cli.convergence.problem import Problem
     from linreg_cli.inspection.inspect import Inspection, OptimumErrors, Ridge
-    from linreg_cli.least_squares.solve import Optimum
+    from linreg_cli.least_squares.optimum import Optimum
 
 
 def inspection_as_json(found: "Inspection", sentences: list[str], *, ridge: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.data import Preprocessor
 from linreg_cli.least_squares.distance import standard_errors
 from linreg_cli.least_squares.factor import Array
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.model import fold_parameters
 from linreg_cli.optim.schedules import Schedule
 

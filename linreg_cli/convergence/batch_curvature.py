@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.data.columns.divided import DividedRows, Part, in_order
+from linreg_cli.least_squares.decompositions import triangle
 from linreg_cli.least_squares.factor import BLOCK_ROWS, Array, At, Factor, blocks, matrix
 from linreg_cli.optim.losses import loss_scale
 
@@ -78,24 +79,39 @@ def ordered_batches(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_siz
     """
     X = matrix(X_nd)
     complete, last = divmod(factor.n_samples, batch_size)
-    squares = _squared_lengths(factor, X, slice(None))
-    traces = squares[: complete * batch_size].reshape(complete, batch_size).sum(axis=1)
+    chunk, largest = max(1, _CHUNK_ROWS // batch_size), 0.0
+    traces = np.empty(complete)
+    for start in range(0, complete, chunk):
+        at = slice(start, min(start + chunk, complete))
+        of_batches = slice(at.start * batch_size, at.stop * batch_size)
+        traces[at] = _squared_lengths(factor, X, of_batches).reshape(-1, batch_size).sum(axis=1)
     order = np.argsort(-traces, kind="stable")
-    largest, chunk = 0.0, max(1, _CHUNK_ROWS // batch_size)
     for start in range(0, complete, chunk):
         chosen = order[start : start + chunk]
         chosen = chosen[traces[chosen] > largest]
         if not len(chosen):
             break
-        rows = (chosen[:, None] * batch_size + np.arange(batch_size)).ravel()
-        A = _design(factor, X[rows], rows).reshape(len(chosen), batch_size, -1)
+        if batch_size <= _CHUNK_ROWS:
+            rows = (chosen[:, None] * batch_size + np.arange(batch_size)).ravel()
+            A = _design(factor, X[rows], rows).reshape(len(chosen), batch_size, -1)
+        else:
+            A = _triangle(factor, X, slice(int(chosen[0]) * batch_size, (int(chosen[0]) + 1) * batch_size))[None]
         largest = max(largest, float(np.linalg.norm(A, 2, axis=(1, 2)).max()) ** 2)
     found = 2 * loss_scale(loss, batch_size, factor.n_targets) * largest
     if last:
-        at = slice(len(X) - last, len(X))
-        tail = float(np.linalg.norm(_design(factor, X[at], at), 2)) ** 2
+        tail = float(np.linalg.norm(_triangle(factor, X, slice(len(X) - last, len(X))), 2)) ** 2
         found = max(found, 2 * loss_scale(loss, last, factor.n_targets) * tail)
     return BatchCurvature(found, True, f"the batches of {batch_size} rows in the order given")
+
+
+def _triangle(factor: Factor, X: Any, at: slice) -> Array:
+    """The rows of [X 1] of a batch; of many rows a matrix with the same singular values, (p, p)."""
+    found = np.empty((0, factor.n_parameters))
+    for first in range(at.start, at.stop, _CHUNK_ROWS):
+        rows = slice(first, min(first + _CHUNK_ROWS, at.stop))
+        part = _design(factor, X[rows], rows)
+        found = triangle(np.vstack([found, part])) if at.stop - at.start > _CHUNK_ROWS else part
+    return found
 
 
 def mean_square_curvature(
@@ -138,10 +154,9 @@ def _fourth_moments(part: Part, factor: Factor) -> Array:
     return fourth
 
 
-def _squared_lengths(factor: Factor, X_nd: npt.ArrayLike, at: slice) -> Array:
-    """|a_i|^2 of each row, shape (n_rows,)."""
-    lengths = _lengths(matrix(X_nd), factor.bias)
-    return factor.weighted(factor.weighted(lengths, at), at)
+def _squared_lengths(factor: Factor, X: Any, at: slice) -> Array:
+    """|a_i|^2 of some rows, shape (n_rows,)."""
+    return factor.weighted(factor.weighted(_lengths(X[at], factor.bias), at), at)
 
 
 def _longest(part: Part, bias: bool, count: int) -> Array:

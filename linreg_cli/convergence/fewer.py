@@ -17,8 +17,9 @@ from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import Input
 from linreg_cli.least_squares.factor import Factor
-from linreg_cli.least_squares.inference import refusal
-from linreg_cli.least_squares.solve import Optimum, condition_numbers
+from linreg_cli.least_squares.optimum import Optimum
+from linreg_cli.least_squares.refusal import refusal
+from linreg_cli.least_squares.solve import condition_numbers
 from linreg_cli.wording import rounded
 
 #: More columns than these are not left out: the table would be another one.

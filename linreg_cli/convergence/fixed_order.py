@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.convergence import ordered_rows
+from linreg_cli.convergence.ordered_rows import OrderedRows
 from linreg_cli.convergence.rates import SgdRule
 from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.data.columns.rows import in_memory
-from linreg_cli.least_squares.factor import EPS, Array, blocks, matrix
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.factor import EPS, Array, matrix
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.optim.losses import loss_scale
 from linreg_cli.wording import number
 
@@ -30,7 +32,7 @@ from linreg_cli.wording import number
 MOST_WORK = 4e9
 #: The cost of calling numpy, for a step, in operations.
 _CALL = 2_000
-#: The number of entries that one pass over the batches may hold.
+#: The number of entries that one pass over the batches may hold, of its maps and of their errors in a step.
 _HELD = 2_000_000
 
 
@@ -39,8 +41,7 @@ class FixedOrder:
     """The rows of a run in their order, in the coordinates of the curved eigenvectors; p of them, k targets.
 
     Attributes:
-        rows: shape (n_samples, p), float64: the rows of [X 1] along the eigenvectors.
-        residuals: shape (n_samples, k): prediction - target at the optimum.
+        rows: of the run.
         optimum: shape (p, k): the optimal parameters along the eigenvectors.
         h: shape (p,): the curvature of the objective, including the penalty.
         start: shape (p, k): the initial distance from the optimum.
@@ -48,12 +49,10 @@ class FixedOrder:
         batch_size: rows of a step; the last step of an epoch has the remaining ones.
         loss: mse, sse or half_mse.
         steepest: the largest curvature of a batch, without the weight decay.
-        without_rows: why the rows are not there, so that no map is computed; None if they are.
         crossings: what `crossing.first_crossing` has found.
     """
 
-    rows: Array
-    residuals: Array
+    rows: OrderedRows
     optimum: Array
     h: Array
     start: Array
@@ -61,7 +60,6 @@ class FixedOrder:
     batch_size: int
     loss: str
     steepest: float
-    without_rows: str | None = None
     crossings: dict[tuple[SgdRule, float | None], Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -88,7 +86,7 @@ class FixedOrder:
         batch_size: int,
         steepest: float,
     ) -> "FixedOrder":
-        """The rows of a run, from one pass over them.
+        """The order of a run; its rows are read when a map of an epoch is computed.
 
         Args:
             spectrum: of the loss on all rows.
@@ -104,21 +102,9 @@ class FixedOrder:
         curved = h > 0
         V = spectrum.eigenvectors[:, curved]
         theta = optimum.weights if optimum.bias is None else np.vstack([optimum.weights, optimum.bias])
-        about = V.T @ theta, h[curved], np.atleast_2d(start)[curved], optimum.relative_to, batch_size, loss, steepest
-        if not in_memory(X):  # as many numbers again would have to be in memory
-            no_rows, none = (np.broadcast_to(0.0, (len(X), width)) for width in (V.shape[1], y.shape[1]))
-            return cls(no_rows, none, *about, without_rows="the rows stay on the disk")
-        rows, residuals = np.empty((len(X), V.shape[1])), np.zeros((len(X), y.shape[1]))
-        for block in blocks(len(X)):
-            part = np.asarray(X[block], dtype=np.float64)
-            bias = 0.0 if optimum.bias is None else optimum.bias
-            residuals[block] = part @ optimum.weights + bias - np.asarray(y[block], dtype=np.float64)
-            part = part if optimum.bias is None else np.column_stack([part, np.ones(len(part))])
-            rows[block] = optimum.factor.weighted(part, block) @ V
-            residuals[block] = optimum.factor.weighted(residuals[block], block)
-        if optimum.is_zero:  # an exact fit: the residuals are rounding error
-            residuals[:] = 0.0
-        return cls(rows, residuals, *about)
+        X, y = (np.asarray(values) if in_memory(values) else values for values in (X, y))
+        rows, begin = OrderedRows(X, y, V, optimum), np.atleast_2d(start)[curved]
+        return cls(rows, V.T @ theta, h[curved], begin, optimum.relative_to, batch_size, loss, steepest)
 
     # Cost
 
@@ -129,8 +115,6 @@ class FixedOrder:
 
     def too_costly(self, rule: SgdRule, n_rates: int = 1) -> str | None:
         """Why a number of rates is not tried: more than 4e9 operations; None if they are."""
-        if self.without_rows:
-            return self.without_rows
         work = self.cost(rule) * n_rates
         if work <= MOST_WORK:
             return None
@@ -155,40 +139,68 @@ class FixedOrder:
             Shape (n_rates, size, size), with size = p (2 p with momentum) + k. Not finite where it overflows.
         """
         size, lanes = self._size(rule), self._lanes(rule)
-        together = max(1, _HELD // (lanes * self.rows.shape[1] * size))
+        together = max(1, _HELD // (max(lanes * len(self.h), self._piece) * size))
         parts = [np.asarray(rates[at : at + together]) for at in range(0, len(rates), together)]
         with np.errstate(over="ignore", invalid="ignore"):
             return np.concatenate([self._maps(part, rule, lanes) for part in parts])
+
+    @property
+    def _piece(self) -> int:
+        """The rows of a batch that are in memory at once."""
+        return min(self.batch_size, max(1, ordered_rows.CELLS // self.rows.width))
 
     def _lanes(self, rule: SgdRule) -> int:
         """The number of parts of an epoch whose maps are computed side by side and then multiplied."""
         return int(min(256, max(1, self.n_steps // (4 * self._size(rule)))))
 
     def _maps(self, rates: Array, rule: SgdRule, lanes: int) -> Array:
-        b, each = self.batch_size, self.n_steps // lanes
-        each -= lanes * each * b > len(self.rows)  # the smaller last batch is not in a lane
-        used = lanes * each * b
-        n_features, k = self.rows.shape[1], self.residuals.shape[1]
-        rows = self.rows[:used].reshape(lanes, each, b, n_features)
-        residuals = self.residuals[:used].reshape(lanes, each, b, k)
-        walk = _Walk(self, rates, rule, lanes)
-        for step in range(each):
-            walk.step(rows[:, step], residuals[:, step])
-        product = walk.matrices()  # (lanes, n_rates, size, size)
+        b, n, each = self.batch_size, len(self.rows), self.n_steps // lanes
+        each -= lanes * each * b > n  # the smaller last batch is not in a lane
+        beside = max(1, ordered_rows.CELLS // (each * b * self.rows.width))  # lanes whose rows are read at once
+        found = [
+            self._walked(range(first, min(first + beside, lanes)), each, rates, rule)
+            for first in range(0, lanes, beside)
+        ]
+        product = np.concatenate(found)  # (lanes, n_rates, size, size)
         while len(product) > 1:
             later, rest = product[1::2], product[len(product) & ~1 :]
             product = np.concatenate([later @ product[: 2 * len(later) : 2], rest])
         walk = _Walk(self, rates, rule, 1, product)
-        for at in range(used, len(self.rows), b):
-            walk.step(self.rows[None, at : at + b], self.residuals[None, at : at + b])
+        for at in range(lanes * each * b, n, b):
+            self._step(walk, at, min(at + b, n))
         whole: Array = walk.matrices()[0]
         return whole
+
+    def _walked(self, lanes: range, each: int, rates: Array, rule: SgdRule) -> Array:
+        """The maps of consecutive lanes of `each` batches, shape (lanes, n_rates, size, size)."""
+        b, n_lanes, walk = self.batch_size, len(lanes), _Walk(self, rates, rule, len(lanes))
+        together = (
+            each if n_lanes > 1 else min(each, ordered_rows.CELLS // (b * self.rows.width))
+        )  # steps whose rows are read
+        for begin in range(0, each, together or 1):
+            steps, first = min(together or 1, each - begin), (lanes.start * each + begin) * b
+            if not together:  # a batch of many rows
+                self._step(walk, first, first + b)
+                continue
+            found = self.rows.read(first, first + n_lanes * steps * b)
+            rows, residuals = (values.reshape(n_lanes, steps, b, values.shape[1]) for values in found)
+            for step in range(steps):
+                walk.add(rows[:, step], residuals[:, step], b)
+                walk.step()
+        return walk.matrices()
+
+    def _step(self, walk: "_Walk", first: int, last: int) -> None:
+        """One batch of a single lane, of which as many rows are in memory as `ordered_rows.CELLS` allows."""
+        for at in range(first, last, self._piece):
+            rows, residuals = self.rows.read(at, min(at + self._piece, last))
+            walk.add(rows[None], residuals[None], last - first)
+        walk.step()
 
     # Stability
 
     def radii(self, rates: Sequence[float], rule: SgdRule) -> Array:
         """The spectral radius of P for each rate; infinite where it overflows. Shape (n_rates,)."""
-        q = self._size(rule) - self.residuals.shape[1]
+        q = self._size(rule) - self.rows.n_targets
         P = self.maps(rates, rule)[:, :q, :q]
         found, finite = np.full(len(P), np.inf), np.isfinite(P).all(axis=(1, 2))
         if q and finite.any():
@@ -206,12 +218,13 @@ class FixedOrder:
 
     def initial(self, rule: SgdRule) -> Array:
         """(z, v, 1) before the first epoch, shape (size, k); see the head of the module for v."""
-        z, k = self.start, self.residuals.shape[1]
+        z, k = self.start, self.rows.n_targets
         if not rule.momentum:
             return np.vstack([z, np.eye(k)])
-        rows, e = self.rows[: self.batch_size], self.residuals[: self.batch_size]
-        gradient = 2 * loss_scale(self.loss, len(rows), k) * rows.T @ (rows @ z + e)
-        gradient += rule.weight_decay * (z + self.optimum)
+        gradient, scale = rule.weight_decay * (z + self.optimum), 2 * loss_scale(self.loss, self.batch_size, k)
+        for at in range(0, self.batch_size, self._piece):
+            rows, e = self.rows.read(at, min(at + self._piece, self.batch_size))
+            gradient = gradient + scale * rows.T @ (rows @ z + e)
         return np.vstack([z, rule.dampening / rule.momentum * gradient, np.eye(k)])
 
     def gap(self, state: Array) -> float:
@@ -257,7 +270,7 @@ class _Walk:
     """
 
     def __init__(self, order: FixedOrder, rates: Array, rule: SgdRule, lanes: int, begun: Array | None = None) -> None:
-        p, k, size = order.rows.shape[1], order.residuals.shape[1], order._size(rule)
+        p, k, size = len(order.h), order.rows.n_targets, order._size(rule)
         if begun is None:
             begun = np.broadcast_to(np.eye(size), (lanes, len(rates), size, size))
         self._order, self._rule, self._size, self._k = order, rule, size, k
@@ -265,19 +278,25 @@ class _Walk:
         self._z = begun[:, :, :p].transpose(0, 2, 1, 3).reshape(lanes, p, -1)
         self._v = begun[:, :, p : 2 * p].transpose(0, 2, 1, 3).reshape(lanes, p, -1) if rule.momentum else None
         self._lr = np.repeat(rates, size)
+        self._gradient: Array | None = None
         self._pull = rule.weight_decay * order.optimum[None, :, None, :]
 
-    def step(self, rows: Array, residuals: Array) -> None:
-        """One batch of each lane: rows of shape (lanes, b, p), residuals of shape (lanes, b, k)."""
-        rule, lanes, b, z = self._rule, len(rows), rows.shape[1], self._z
-        errors = rows @ z
-        errors.reshape(lanes, b, -1, self._size)[..., -self._k :] += residuals[:, :, None, :]
-        scale = 2 * loss_scale(self._order.loss, b, self._k)
+    def add(self, rows: Array, residuals: Array, of: int) -> None:
+        """Some rows of a batch of each lane: shapes (lanes, n_rows, p) and (lanes, n_rows, k); `of` rows make one."""
+        errors = rows @ self._z
+        errors.reshape(*errors.shape[:2], -1, self._size)[..., -self._k :] += residuals[:, :, None, :]
         gradient = rows.swapaxes(1, 2) @ errors
-        gradient *= scale
+        gradient *= 2 * loss_scale(self._order.loss, of, self._k)
+        self._gradient = gradient if self._gradient is None else self._gradient + gradient
+
+    def step(self) -> None:
+        """The step on the rows that were added."""
+        rule, z, gradient = self._rule, self._z, self._gradient
+        assert gradient is not None
+        self._gradient = None
         if rule.weight_decay:
             gradient += rule.weight_decay * z
-            gradient.reshape(lanes, z.shape[1], -1, self._size)[..., -self._k :] += self._pull
+            gradient.reshape(*z.shape[:2], -1, self._size)[..., -self._k :] += self._pull
         if self._v is None:
             self._z = z - self._lr * gradient
             return

@@ -105,7 +105,7 @@ class _Path:
         self._order, self._start = order, order.initial(rule)
         self._powers = [order.maps([rate], rule)[0]]
         self._at, self._state = 0, self._start
-        k = order.residuals.shape[1]
+        k = order.rows.n_targets
         P, c = self._powers[0][:-k, :-k], self._powers[0][:-k, -k:]
         self.floor = order.gap(np.linalg.lstsq(np.eye(len(P)) - P, c, rcond=None)[0]) if len(P) else 0.0
 

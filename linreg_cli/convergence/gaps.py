@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from linreg_cli.least_squares.factor import Array
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.optim.stopping import Distance
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from linreg_cli.convergence.spectrum import Spectrum
 from linreg_cli.data.columns.divided import DividedRows, Part, in_order
 from linreg_cli.least_squares.factor import BLOCK_ROWS, Array
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.optim.losses import loss_scale
 
 #: The most parameters for which the growth of the noise is computed: it takes a p x p eigendecomposition for each rate.

@@ -13,7 +13,7 @@ from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.kinds import Rows
 from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.least_squares.factor import Array, Factor
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.model import build_model, initialise, parameters_of
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.row_order import RowOrder

@@ -10,7 +10,8 @@ from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.least_squares.factor import EPS, Array, blocks
-from linreg_cli.least_squares.solve import Optimum, loses_digits, of_rows
+from linreg_cli.least_squares.optimum import Optimum
+from linreg_cli.least_squares.solve import loses_digits, of_rows
 from linreg_cli.model import unfold_parameters
 
 

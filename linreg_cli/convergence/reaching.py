@@ -18,8 +18,8 @@ from linreg_cli.convergence.trials import Trials, value_of
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.checks.wording import listed
 from linreg_cli.findings import Finding
-from linreg_cli.least_squares.inference import NEAR, other_optimum, refusal
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
+from linreg_cli.least_squares.refusal import NEAR, other_optimum, refusal
 from linreg_cli.remedies import overrides, without
 from linreg_cli.wording import condition_number, ratio
 

@@ -16,7 +16,7 @@ from linreg_cli.convergence.reaching import AIM, no_exact_fit, reaching
 from linreg_cli.convergence.trials import MOST_EPOCHS, Trials, changed, distance_at, first_epochs, generous
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.findings import Finding
-from linreg_cli.least_squares.inference import refusal
+from linreg_cli.least_squares.refusal import refusal
 from linreg_cli.optim.engines.costs import estimate
 from linreg_cli.wording import rounded
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from linreg_cli.least_squares.decompositions import solve_triangle, split
 from linreg_cli.least_squares.factor import Array, Factor
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.optim.losses import loss_scale
 
 #: The condition number up to which one decomposition is accurate enough for all singular values.

@@ -16,8 +16,8 @@ from linreg_cli.convergence.rates import SgdRule, best_rate
 from linreg_cli.convergence.spectrum import Spectrum, curvature
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.errors import DataError
-from linreg_cli.least_squares.inference import NEAR
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
+from linreg_cli.least_squares.refusal import NEAR
 from linreg_cli.optim.plan import StepPlan
 
 #: More epochs than these take more than a few minutes.

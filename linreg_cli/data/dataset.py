@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, Categories, EncodedColumns, RawColumn, take
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Categories, EncodedColumns, Numbers, RawColumn, take
 from linreg_cli.data.columns.kinds import Column as Column
 from linreg_cli.data.columns.kinds import Rows as Rows
 from linreg_cli.data.columns.moments import Moments
@@ -20,7 +21,7 @@ from linreg_cli.data.roles import RowWeights
 from linreg_cli.data.summary import DataSummary
 
 if TYPE_CHECKING:  # shards are rare, and torch takes time
-    from linreg_cli.ranks.parts import Parts
+    from linreg_cli.ranks.parts import Held, Parts
 
 SPLITS = ("train", "validation", "test")
 
@@ -81,6 +82,10 @@ class Dataset:
             return [function(self, 0, self.n_samples, *arguments)]
         return self.parts.of(self, function, arguments)
 
+    def held(self) -> "Held | None":
+        """These rows where several processes have them; None: they are all here."""
+        return None if self.parts is None else self.parts.held(self)
+
     def rows_of(self, split: str, first: int, last: int) -> Rows | slice:
         """The rows of a split in a part, in the order of the table; `first` and `last` are as `of_parts` gives them."""
         return between(in_order(self.splits[split]), first, last)
@@ -95,12 +100,28 @@ class Dataset:
         weights = None if old is None else RowWeights.of(old.values, old.column, splits["train"])
         return replace(self, splits=splits, weights=weights)
 
+    @cached_property
+    def summed(self) -> dict[tuple[str, str], Any]:
+        """What passes over the train split have found: (column, transform) -> what `train_moments` keeps of it."""
+        return {}
+
     @property
     def n_samples(self) -> int:
         """Rows of the table, with those that were dropped."""
         if isinstance(self.columns, EncodedColumns):
             return self.columns.n_samples
         return len(self.columns[self.targets[0]])
+
+    @property
+    def columns_read(self) -> list[Any]:
+        """Every column that was read, values or codes, not those that are computed from others."""
+        found: list[Any] = []
+        if self.raw is not None:
+            found += [each.values if isinstance(each, Numbers) else each.codes for each in self.raw.values()]
+        else:
+            found += (self.columns.numbers if isinstance(self.columns, EncodedColumns) else self.columns).values()
+        found += [] if self.clusters is None else [self.clusters.codes]
+        return found + ([] if self.weights is None else [self.weights.values])
 
     @property
     def inputs(self) -> tuple[Input | DerivedInput, ...]:

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linreg_cli.data.columns.divided import in_order
 from linreg_cli.data.columns.kinds import Mask, take
-from linreg_cli.data.columns.moments import Look, Moments, Read, squares_about
-from linreg_cli.data.columns.rows import as_slice, count, first_row, in_blocks, part
-from linreg_cli.data.columns.rows import in_order as ordered
+from linreg_cli.data.columns.rows import as_slice, count, first_row, in_order, part
 from linreg_cli.data.dataset import Column, Dataset, Rows
-from linreg_cli.data.encoding.transform import domain, forward
-from linreg_cli.errors import DataError, Fault
+from linreg_cli.data.encoding.transform import forward
+from linreg_cli.data.train_moments import train_moments, transformed
+from linreg_cli.errors import DataError
 from linreg_cli.remedies import setting
 from linreg_cli.wording import number
 
@@ -153,7 +151,7 @@ class Scaling:
         """
         import torch
 
-        in_table = rows if isinstance(rows, slice) else ordered(rows)
+        in_table = rows if isinstance(rows, slice) else in_order(rows)
         verb, kind = "overflows" if zeros is None else "underflows", torch.empty(0, dtype=dtype).numpy().dtype
         about = self.scale != 0 if zeros is None else (self.scale != 0) & zeros
         for position in np.flatnonzero(about).tolist():
@@ -224,120 +222,3 @@ class Scaling:
         if not (len(entries) and np.isfinite(center).all() and np.isfinite(scale).all() and (scale >= 0).all()):
             raise ValueError("center and scale must be finite, and scale at least 0")
         return cls(tuple(str(entry["column"]) for entry in entries), center, scale)
-
-
-def train_moments(
-    dataset: Dataset, columns: Sequence[str], transform: str = "none", ddof: int = 0
-) -> dict[str, Moments]:
-    """The moments of some columns in the train split: those that are known, where its rows were not read.
-
-    Args:
-        dataset: holds the columns and the train split, with more than `ddof` rows.
-        columns: their names.
-        transform: of their values.
-        ddof: as `moments`.
-
-    Raises:
-        DataError: for a value outside the domain of the transform, the first one of the first column that has one.
-    """
-    n_rows = len(dataset.splits["train"])
-    if dataset.known:
-        return {column: dataset.known[column].with_ddof(n_rows, ddof) for column in columns}
-    found = [each for each in dataset.of_parts(_looks, columns, transform) if each is not None]
-    looks = [_merged(each) for each in zip(*found, strict=True)]
-    means = [look.mean(n_rows) for look in looks]
-    squares = [each for each in dataset.of_parts(_squares, columns, transform, means) if each is not None]
-    sums = map(in_order, zip(*squares, strict=True))
-    each = zip(columns, looks, sums, strict=True)
-    return {column: look.moments(total, n_rows, ddof) for column, look, total in each}
-
-
-def _merged(looks: Sequence[Look | tuple[Fault, ...]]) -> Look:
-    """The look at a column in all parts; of faults, the first of them is raised, whichever process has found it."""
-    for each in looks:
-        if not isinstance(each, Look):
-            raise DataError(each)
-    return Look.merged([each for each in looks if isinstance(each, Look)])
-
-
-def _looks(
-    dataset: Dataset, first: int, last: int, columns: Sequence[str], transform: str
-) -> list[Look | tuple[Fault, ...]] | None:
-    """The look at each column in the train rows of a part, or its faults; None if the part has no such rows."""
-    n_rows, read, weights = _readers(dataset, first, last, transform)
-    found: list[Look | tuple[Fault, ...]] = []
-    for column in columns if n_rows else ():
-        try:
-            found.append(Look.of(functools.partial(read, column), n_rows, weights))
-        except DataError as error:
-            found.append(error.faults)
-    return found or None
-
-
-def _squares(
-    dataset: Dataset, first: int, last: int, columns: Sequence[str], transform: str, means: Sequence[np.float64]
-) -> list[np.float64] | None:
-    """The squares about the mean of each column in the train rows of a part; None if the part has no such rows."""
-    n_rows, read, weights = _readers(dataset, first, last, transform)
-    each = zip(columns, means, strict=True)
-    return (
-        [squares_about(mean, functools.partial(read, name), n_rows, weights) for name, mean in each] if n_rows else None
-    )
-
-
-def _readers(
-    dataset: Dataset, first: int, last: int, transform: str
-) -> tuple[int, Callable[[str, int, int], Column], Read | None]:
-    """Train rows of a part: how many, what reads f of some of them in a column, and what reads their weights."""
-    alone = dataset.parts is None
-    rows = in_blocks(dataset.splits["train"]) if alone else dataset.rows_of("train", first, last)
-
-    def read(column: str, start: int, stop: int) -> Column:
-        block = part(rows, start, stop)
-        return transformed(transform, dataset.name, dataset.columns, column, block, dataset.before)
-
-    own = dataset.weights
-    return (
-        count(rows, dataset.n_samples),
-        read,
-        None if own is None else lambda start, stop: own[part(rows, start, stop)],
-    )
-
-
-def transformed(
-    transform: str, name: str, columns: Mapping[str, Column], column: str, rows: Rows | slice, before: int = 0
-) -> Column:
-    """f of some rows of a column, shape (n_rows,), float64.
-
-    Args:
-        transform: the function f: `none`, `log` or `log1p`.
-        name: the table, for messages.
-        columns: hold the column.
-        column: its name.
-        rows: numbers of the rows.
-        before: rows of the table before the first one of the column.
-
-    Raises:
-        DataError: for a value outside the domain of f, with its row and column.
-    """
-    original = take(columns, column, rows)
-    values = forward(transform, original)
-    if transform != "none" and (bad := np.isnan(values)).any():
-        at = int(np.argmax(bad))
-        row = before + _row(rows, at)
-        raise DataError(
-            f"preprocess.target_transform: {transform} needs values {domain(transform)}, found {number(original[at])}",
-            f"{name}, row {row + 1}, column {column!r}",
-        )
-    return values
-
-
-def _row(rows: Rows | slice, at: int) -> int:
-    """The row number at position `at`."""
-    return (rows.start or 0) + at if isinstance(rows, slice) else int(rows[at])
-
-
-def standard_deviations(dataset: Dataset) -> dict[str, float | None]:
-    """The standard deviation of each feature over the train split, with n in the denominator; None if it overflows."""
-    deviations = {name: found.deviation for name, found in train_moments(dataset, dataset.features).items()}
-    return {name: deviation if np.isfinite(deviation) else None for name, deviation in deviations.items()}

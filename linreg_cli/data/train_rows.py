@@ -14,7 +14,7 @@ from linreg_cli.data.dataset import Column, Dataset
 
 if TYPE_CHECKING:  # several processes are rare
     from linreg_cli.ranks.group import Ranks
-    from linreg_cli.ranks.parts import PartsOfRanks
+    from linreg_cli.ranks.parts import Held
 
 #: Names of columns, and for each what is applied to its values; None: nothing.
 Stack = tuple[Sequence[str], Sequence[Callable[[Column], Column]] | None]
@@ -28,16 +28,14 @@ def train_rows(dataset: Dataset, of_X: Stack, of_y: Stack) -> DividedRows:
         of_X: the columns of X, with functions that can be sent to them.
         of_y: those of y.
     """
-    rows, parts = in_order(dataset.splits["train"]), dataset.parts
+    rows, parts, held = in_order(dataset.splits["train"]), dataset.parts, dataset.held()
     X, y = (StackedRows(dataset.columns, names, rows, functions) for names, functions in (of_X, of_y))
     weights = dataset.weights_of(rows)
     if parts is None:
         return DividedRows(X, y, weights)
-    from linreg_cli.ranks.parts import PartsOfRanks
-
     ends = [count(between(rows, 0, bound), dataset.n_samples) for bound in parts.bounds]
-    if isinstance(parts, PartsOfRanks):
-        return _RowsOfRanks(X, y, weights, parts, dataset, (of_X, of_y, ends))
+    if held is not None:
+        return _RowsOfRanks(X, y, weights, held, (of_X, of_y, ends))
     return DividedRows(X, y, weights, ends)
 
 
@@ -48,8 +46,7 @@ class _RowsOfRanks(RowsOfRanks):
         X_nd: of all rows, as `RowsOfRanks`.
         y_nk: likewise.
         weights: likewise.
-        parts: of the dataset.
-        dataset: the rows.
+        held: the dataset.
         made_by: the columns of X and of y, and the position of the first train row of each part with, at last, the
             number of all of them.
     """
@@ -59,24 +56,23 @@ class _RowsOfRanks(RowsOfRanks):
         X_nd: StackedRows,
         y_nk: StackedRows,
         weights: Column | None,
-        parts: "PartsOfRanks",
-        dataset: Dataset,
+        held: "Held",
         made_by: tuple[Stack, Stack, Sequence[int]],
     ) -> None:
-        super().__init__(X_nd, y_nk, weights, parts.ranks)
-        self._parts, self._dataset, self._made_by = parts, dataset, made_by
+        super().__init__(X_nd, y_nk, weights, held.ranks)
+        self._dataset, self._made_by = held, made_by
 
     @property
     def number(self) -> int:
         """The number by which the processes hold the rows, which they put together when it is first asked for."""
         if self._number is None:
-            ranks, number = self._parts.ranks, self._parts.ranks.next_number()
-            ranks.everywhere(_hold, number, self._parts.number_of(self._dataset), *self._made_by)
+            number = self.ranks.next_number()
+            self._dataset.everywhere(_hold, number, *self._made_by)
             self._number = number
         return self._number
 
 
-def _hold(ranks: "Ranks", number: int, rows: int, of_X: Stack, of_y: Stack, ends: Sequence[int]) -> None:
+def _hold(ranks: "Ranks", rows: int, number: int, of_X: Stack, of_y: Stack, ends: Sequence[int]) -> None:
     """In each process, hold its train rows, row by row.
 
     Raises:

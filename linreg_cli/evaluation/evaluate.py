@@ -29,7 +29,7 @@ from linreg_cli.evaluation.predictions import summed_errors
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
 from linreg_cli.evaluation.truth import compare, known_truth
 from linreg_cli.findings import Finding
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.model import fold, linear_layer
 from linreg_cli.optim.engines.blas import one_blas_thread
 from linreg_cli.optim.engines.reference import loss_over

@@ -18,8 +18,9 @@ from linreg_cli.data.columns.rows import pick
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.distance import distance_in_errors
-from linreg_cli.least_squares.inference import Inference, infer, refusal
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.inference import Inference, infer
+from linreg_cli.least_squares.optimum import Optimum
+from linreg_cli.least_squares.refusal import refusal
 from linreg_cli.model import LinearFormula
 from linreg_cli.remedies import setting
 

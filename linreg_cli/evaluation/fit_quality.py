@@ -20,9 +20,9 @@ from linreg_cli.evaluation.exact_fit import ExactFit, exact_fit
 from linreg_cli.evaluation.held_out import left_out
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
 from linreg_cli.findings import Finding
-from linreg_cli.least_squares.inference import NEAR
 from linreg_cli.least_squares.influence import influence_table
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
+from linreg_cli.least_squares.refusal import NEAR
 from linreg_cli.model import LinearFormula, fold, fold_parameters, parameters_of
 
 #: Cells of the train split up to which `metrics.json` has the leave-one-out error. `linreg inspect` always has it.

@@ -10,8 +10,8 @@ from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.data.encoding.transform import inverse
 from linreg_cli.evaluation.metrics import IN_ORIGINAL_UNITS, Metrics
 from linreg_cli.least_squares.factor import Array, matrix
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.least_squares.resampling import HeldOut, k_fold, leave_one_out, residuals_of
-from linreg_cli.least_squares.solve import Optimum
 
 #: The most rows for which every row gets the smearing factor of the fit to the others, at a cost of rows x rows.
 MOST_LEFT_OUT = 3_000

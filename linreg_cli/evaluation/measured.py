@@ -18,7 +18,7 @@ from linreg_cli.evaluation.fit_quality import compared
 from linreg_cli.evaluation.metrics import IN_ORIGINAL_UNITS, Metrics, parameters
 from linreg_cli.least_squares.decompositions import Array
 from linreg_cli.least_squares.inference import infer
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.least_squares.without_rows import Sums
 from linreg_cli.model import LinearFormula, fold
 

@@ -206,20 +206,16 @@ def of_ranks(formula: LinearFormula, dataset: Dataset) -> LinesOfRanks | None:
         DataError: if this process has no space for them.
         RankError: if another one has none.
     """
-    if dataset.parts is None:
+    held = dataset.held()
+    if held is None:
         return None
-    from linreg_cli.ranks.parts import PartsOfRanks
-
-    parts = dataset.parts
-    if not isinstance(parts, PartsOfRanks):
-        return None
-    number = parts.ranks.next_number()
-    found = parts.ranks.everywhere(_make, number, parts.number_of(dataset), formula)
+    number = held.ranks.next_number()
+    found = held.everywhere(_make, number, formula)
     errors = merged_errors([own for own, _ in found])
-    return LinesOfRanks(parts.ranks, number, _header(lines_of(formula, dataset)), errors, [sizes for _, sizes in found])
+    return LinesOfRanks(held.ranks, number, _header(lines_of(formula, dataset)), errors, [sizes for _, sizes in found])
 
 
-def _make(ranks: "Ranks", number: int, rows: int, formula: LinearFormula) -> tuple[Errors, dict[str, int]]:
+def _make(ranks: "Ranks", rows: int, number: int, formula: LinearFormula) -> tuple[Errors, dict[str, int]]:
     """In each process, make the lines of its rows; returns the errors, and the bytes of each split."""
     dataset, errors = ranks.held[rows], Errors()
     sizes, skipped = dict[str, int](), len(_header(lines_of(formula, dataset)))

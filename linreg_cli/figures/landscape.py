@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from linreg_cli.convergence.problem import ON_DISK
+from linreg_cli.convergence.fit_problem import ON_DISK
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.columns.rows import in_memory
 from linreg_cli.errors import UsageError

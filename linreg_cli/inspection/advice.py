@@ -7,7 +7,7 @@ from linreg_cli import wording
 from linreg_cli.convergence.limits import average_batch_limit, exceeded, mean_square_limit, must_diverge
 from linreg_cli.inspection.inspect import Inspection
 from linreg_cli.inspection.training_plans import TrainingPlan
-from linreg_cli.least_squares.inference import NEAR
+from linreg_cli.least_squares.refusal import NEAR
 from linreg_cli.wording import condition_number, number, plural
 
 #: More epochs than this are not practical.
@@ -41,12 +41,12 @@ def _to_lower_losses(found: Inspection) -> list[str]:
     own, better = found.plans[0], found.plans[1:]
     if found.problem.relative_to <= 0:
         return [*sentences, "The target is constant: there is nothing to learn."]
-    fastest = min(better, key=_epochs)
+    fastest = min(better, key=_epochs, default=own)  # a sum of standardised columns at the best rate has no other plan
     if min(_epochs(own), _epochs(fastest)) > MOST_PRACTICAL_EPOCHS and found.problem.plan.is_full_batch:
         return [*sentences, _impractical(found, fastest)]
     problem = _rate_problem(found, own)
     if problem:
-        return [*sentences, f"{problem}: {_remedy(own, better)}."]
+        return [*sentences, f"{problem}: {_remedy(own, better)}." if better else f"{problem}."]
     rises = _rises(found, own, better)
     noise = [] if rises else _noise(found, own)
     sentences += [*rises, *noise]
@@ -185,7 +185,7 @@ def _rises(found: Inspection, own: TrainingPlan, better: Sequence[TrainingPlan])
     fact = f"The run will end above its start: at a gap of {wording.gap(end)}, from {wording.gap(start)}"
     if not found.problem.has_fixed_order and not found.problem.plan.is_full_batch:
         fact = fact.replace("will end", "is expected to end")
-    lowest = min(better, key=_final)
+    lowest = min(better, key=_final, default=own)
     target = _finest(own)
     enough = 0 if target is None else own.forecast.epochs[target] or 0
     remedy = "Lower optimizer.lr"
@@ -198,7 +198,7 @@ def _rises(found: Inspection, own: TrainingPlan, better: Sequence[TrainingPlan])
 
 def _lower(own: TrainingPlan, better: Sequence[TrainingPlan]) -> str | None:
     """The settings that end at less than half the gap of the config's after the epochs given; None if none do."""
-    lowest = min(better, key=_final)
+    lowest = min(better, key=_final, default=own)
     if not MIN_GAP < 2 * _final(lowest) < _final(own) < math.inf:
         return None
     gaps = f"a gap of {wording.gap(_final(lowest))} after the epochs given, instead of {wording.gap(_final(own))}"

@@ -9,6 +9,7 @@ import torch
 
 from linreg_cli.config import LoadedConfig
 from linreg_cli.config.schema import Config
+from linreg_cli.convergence.fit_problem import ON_DISK
 from linreg_cli.convergence.limits import (
     Limit,
     batch_safe_limit,
@@ -19,7 +20,7 @@ from linreg_cli.convergence.limits import (
 from linreg_cli.convergence.of_config import arrays_of
 from linreg_cli.convergence.on_disk import rows_on_disk, wanted
 from linreg_cli.convergence.original import original_rows, with_weights
-from linreg_cli.convergence.problem import ON_DISK, Problem
+from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.convergence.stalling import rounding_gap
@@ -33,8 +34,9 @@ from linreg_cli.inspection.column_summary import ColumnSummary, summaries
 from linreg_cli.inspection.training_plans import TrainingPlan, training_plans
 from linreg_cli.least_squares.factor import EPS, Array
 from linreg_cli.least_squares.factorise import factorise, factorise_rows
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path, weighted_mean
-from linreg_cli.least_squares.solve import Optimum, condition_numbers, least_squares
+from linreg_cli.least_squares.solve import condition_numbers, least_squares
 from linreg_cli.pipeline.prepare import prepare
 from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.remedies import setting

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from linreg_cli.least_squares.decompositions import solve_triangle
 from linreg_cli.least_squares.factor import Array
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 
 
 def stacked(weights: Array, bias: Array | None) -> Array:

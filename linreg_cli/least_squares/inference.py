@@ -1,38 +1,29 @@
 """Inference for ordinary least squares: standard errors, tests, confidence intervals, leverage and Cook's distance.
 
-It is inference at the optimum. It is valid for a trained model only if the model is close to the optimum (`refusal`).
-Definitions and numbers are those of statsmodels' OLS.
+It is inference at the optimum. It is valid for a trained model only if the model is close to the optimum, which
+`refusal.refusal` judges. Definitions and numbers are those of statsmodels' OLS.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.data.columns.divided import DividedRows, in_order
-from linreg_cli.data.columns.kinds import Values, pieces
+from linreg_cli.data.columns.divided import DividedRows
+from linreg_cli.data.columns.kinds import Values
 from linreg_cli.data.columns.row_set import RowArray
 from linreg_cli.least_squares.clusters import Clusters
-from linreg_cli.least_squares.distance import shift_in_errors, stacked
+from linreg_cli.least_squares.distance import stacked
 from linreg_cli.least_squares.distributions import t_quantile, t_tail
 from linreg_cli.least_squares.f_test import of_squares, wald
-from linreg_cli.least_squares.factor import Array, blocks
-from linreg_cli.least_squares.row_passes import NO_ROOM, measure_rows, over_room, sum_of_squares
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.factor import Array, Factor, blocks
+from linreg_cli.least_squares.optimum import Optimum
+from linreg_cli.least_squares.row_passes import NO_ROOM, measure_rows, over_room
 from linreg_cli.least_squares.without_rows import Sums
-from linreg_cli.optim.losses import is_squared
-from linreg_cli.remedies import setting
-from linreg_cli.wording import gap, number, plural, ratio
-
-#: The largest distance of a trained coefficient from the optimum, in standard errors. At 0.01 the coverage of a 95 %
-#: interval is 94.999 %: a shift by d standard errors costs d^2 z phi(z) of coverage, with z = 1.96 and the normal
-#: density phi.
-NEAR = 1e-2
-
-_NONE = np.zeros(0)
+from linreg_cli.wording import plural
 
 #: Indices of rows.
 Some = RowArray | slice
@@ -150,71 +141,6 @@ class Inference:
         )
 
 
-def other_optimum(loss: str, weight_decay: float) -> str | None:
-    """Why a run approaches another optimum than that of least squares, and what to do; None if it does not.
-
-    >>> other_optimum("mse", 0.0) is None, other_optimum("mse", 0.1)
-    (True, 'weight decay biases the coefficients; set optimizer.weight_decay: 0')
-    """
-    if not is_squared(loss):
-        return f"inference of least squares is not valid for loss: {loss}; train with {setting('loss', 'mse')}"
-    if weight_decay:
-        return f"weight decay biases the coefficients; set {setting('optimizer.weight_decay', 0)}"
-    return None
-
-
-def refusal(
-    optimum: Optimum,
-    loss: str,
-    trained: tuple[npt.ArrayLike, npt.ArrayLike | None] | None = None,
-    *,
-    remedy: Callable[[], str] | None = None,
-    names: Sequence[str] = (),
-) -> str | None:
-    """Why inference is not valid, and what to do about it; None if it is valid.
-
-    Args:
-        optimum: of the train split in original units, with the weight decay of the run.
-        loss: the loss of the run.
-        trained: the weights (n_features, n_targets) and the bias (n_targets,) of the trained model in original units;
-            None for the optimum itself.
-        remedy: what to do if the model is not at the optimum, for the message.
-        names: of the features, for the message.
-    """
-    factor = optimum.factor
-    n, p = factor.n_samples, factor.n_parameters
-    if (why := other_optimum(loss, optimum.weight_decay)) is not None:
-        return why
-    if n <= p:
-        saturated = f"the fit is saturated ({'n = p' if n == p else 'n < p'}): " if optimum.is_saturated else ""
-        return (
-            f"{saturated}{plural(n, 'row')} and {plural(p, 'parameter')} leave no residual degrees of freedom to "
-            "estimate the noise; use more rows or fewer columns"
-        )
-    if not optimum.is_unique:
-        return (
-            f"the coefficients are not unique (rank {optimum.rank} of {p}); "
-            "leave out linearly dependent columns (data.ignore)"
-        )
-    if optimum.is_zero:
-        return "the fit is exact within rounding error, so there are no residuals to estimate the noise"
-    if trained is None:
-        return None
-    shift = shift_in_errors(optimum, *trained)
-    shift[:, optimum.exactly_fitted()] = 0.0  # such a target has no standard errors
-    worst = np.unravel_index(int(np.argmax(shift)), shift.shape)
-    if shift[worst] < NEAR:
-        return None
-    ways = remedy() if remedy else "raise train.epochs, or set optimizer.lr to auto if it is a number"
-    labels = [*(names or [f"feature {j + 1}" for j in range(len(factor.scale))]), "bias"]
-    relative, base = optimum.gap(*trained)
-    distance = "not defined" if relative is None else f"{gap(relative)} times the {base}'s loss"
-    return (
-        f"the model is not at the optimum: {labels[worst[0]]!r} is {ratio(float(shift[worst]))} standard errors "
-        f"away; the limit is {number(NEAR)} (the gap is {distance}); {ways}"
-    )
-
-
 def infer(
     optimum: Optimum,
     X_nd: npt.ArrayLike,
@@ -256,36 +182,27 @@ def infer(
     degrees = n - p
     assert degrees > 0, (n, p)
     assert optimum.is_unique
-    rows = DividedRows(X_nd, y_nk, root_n=factor.root_n) if divided is None else divided
     if sums is None:
-        residuals, leverage, meats, ones = measure_rows(optimum, rows, target, clusters)
-        rss = sum(float(part @ part) for part in pieces(residuals))
+        rows = DividedRows(X_nd, y_nk, root_n=factor.root_n) if divided is None else divided
+        found = measure_rows(optimum, rows, target, clusters)
     else:
-        residuals, leverage, meats, ones = _NONE, _NONE, sums.unknown_meat(factor), sums.projected_ones(factor)
-        rss = float(optimum.losses(optimum.weights, optimum.bias)[target])
-    s2 = rss / degrees
+        found = sums.measured(optimum, target)
+    rss, s2 = found.rss, found.rss / degrees
     # (weights, bias) = to_q Q'y, so the variance of a parameter is s2 times the squared length of its row of to_q.
     to_q = factor.to_parameters() @ factor.inverse
     variance = np.einsum("ij,ij->i", to_q, to_q)
-    estimate, std_err = stacked(optimum.weights, optimum.bias)[:, target], np.sqrt(s2 * variance)
-    meats["classic"] = s2 * np.eye(p)
-    robust = {kind: np.einsum("ij,jk,ik->i", to_q, meat, to_q) for kind, meat in meats.items()}
-    std_errs = {kind: np.sqrt(np.maximum(each, 0.0)) for kind, each in robust.items()}  # rounding may leave less than 0
-    std_errs["classic"] = std_err
-    errors, freedom = std_errs[covariance], degrees
+    estimate, meats = stacked(optimum.weights, optimum.bias)[:, target], {**found.meats, "classic": s2 * np.eye(p)}
+    std_errs = {**_robust(to_q, found.meats), "classic": np.sqrt(s2 * variance)}
+    freedom = degrees
     if covariance == "cluster":
         assert clusters is not None
         freedom = clusters.degrees
     with np.errstate(divide="ignore", invalid="ignore"):  # one of several targets may be fitted exactly
-        t = estimate / errors
-    reach = t_quantile(freedom, 0.025) * errors
+        t = estimate / std_errs[covariance]
+    reach = t_quantile(freedom, 0.025) * std_errs[covariance]
     # Without an intercept, the model has an implicit one if the columns sum to 1, as indicators do.
-    constant = factor.bias or float(ones @ ones) > n * (1 - 1e-10)
-    if sums is not None:
-        total = sums.total(factor, target, constant=constant)
-    else:  # about the mean if the model has an intercept
-        squares = [float(factor.constant_k[target])] if constant else rows.of_parts(sum_of_squares, target)
-        total = in_order(squares)
+    constant = factor.bias or float(found.ones @ found.ones) > n * (1 - 1e-10)
+    total = float(factor.constant_k[target]) if constant else found.about_zero()
     if covariance == "cluster" and p - factor.bias > freedom:  # their covariance has at most the rank G - 1
         f = f_p = math.nan
     elif covariance != "classic":
@@ -293,17 +210,13 @@ def infer(
     else:
         f, f_p = of_squares(total, rss, p - constant, degrees)
     r2 = 1 - rss / total if total else math.nan
-    likelihood = -n / 2 * (math.log(2 * math.pi) + math.log(rss / n) + 1) if rss else math.inf
-    if factor.root_n is not None:  # the variance of a row is that of the residuals over its weight
-        likelihood += float(np.sum(np.log(factor.root_n)))
-    likelihood += factor.log_roots
-    spread = n * np.append(factor.spread, math.nan)[:p] ** 2
+    likelihood = _log_likelihood(factor, rss)
     return Inference(
         names=(*names, "bias")[:p],
         covariance=covariance,
         degrees=freedom,
         estimate=estimate,
-        std_err=std_err,
+        std_err=std_errs["classic"],
         std_err_hc3=std_errs["HC3"],
         std_err_cluster=std_errs.get("cluster"),
         n_clusters=None if clusters is None else clusters.count,
@@ -311,7 +224,7 @@ def infer(
         p=np.array([2 * t_tail(freedom, float(each)) for each in t]),
         ci_low=estimate - reach,
         ci_high=estimate + reach,
-        vif=spread * variance,
+        vif=n * np.append(factor.spread, math.nan)[:p] ** 2 * variance,
         residual_std=math.sqrt(s2),
         r2=r2,
         r2_definition="centred" if constant else "uncentred",
@@ -320,20 +233,26 @@ def infer(
         f_p=f_p,
         aic=-2 * likelihood + 2 * p,
         bic=-2 * likelihood + math.log(n) * p,
-        durbin_watson=_sum_of_squared_steps(residuals) / rss if rss and sums is None else math.nan,
-        leverage=leverage,
-        residuals=residuals,
+        durbin_watson=found.squared_steps / rss if rss else math.nan,
+        leverage=found.leverage,
+        residuals=found.residuals,
         meat=meats[covariance],
     )
 
 
-def _sum_of_squared_steps(residuals: Values) -> float:
-    total, last = 0.0, np.zeros(0)
-    for part in pieces(residuals):
-        steps = np.diff(part, prepend=last)
-        total += float(steps @ steps)
-        last = part[-1:]
-    return total
+def _robust(to_q: Array, meats: Mapping[str, Array]) -> dict[str, Array]:
+    """Standard errors by covariances of Q'y, each of shape (p,)."""
+    variances = {kind: np.einsum("ij,jk,ik->i", to_q, meat, to_q) for kind, meat in meats.items()}
+    return {kind: np.sqrt(np.maximum(each, 0.0)) for kind, each in variances.items()}  # rounding may leave less than 0
+
+
+def _log_likelihood(factor: Factor, rss: float) -> float:
+    """The logarithm of the likelihood of normal residuals, at the variance that is the most likely."""
+    n = factor.n_samples
+    found: float = -n / 2 * (math.log(2 * math.pi) + math.log(rss / n) + 1) if rss else math.inf
+    if factor.root_n is not None:  # the variance of a row is that of the residuals over its weight
+        found += float(np.sum(np.log(factor.root_n)))
+    return found + factor.log_roots
 
 
 def _finite(value: float) -> float | None:

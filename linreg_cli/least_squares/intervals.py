@@ -9,7 +9,7 @@ import numpy.typing as npt
 from linreg_cli.least_squares.decompositions import Array, solve_triangle
 from linreg_cli.least_squares.distributions import t_quantile
 from linreg_cli.least_squares.inference import Inference
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 
 #: What an interval is of: a further observation, or the mean of all observations with these features.
 KINDS = ("prediction", "confidence")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.optim.losses import loss_scale
 
 #: 1 - leverage below which the columns are linearly dependent without the row; for a fold, the smallest eigenvalue.

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from linreg_cli.data.columns.divided import DividedRows, in_order
 from linreg_cli.least_squares.factor import Array, blocks
 from linreg_cli.least_squares.inference import Inference
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.least_squares.row_passes import steps_of_basis, terms_of_variances
-from linreg_cli.least_squares.solve import Optimum
 
 
 def chance_of_hc3(optimum: Optimum, rows: DividedRows, fit: Inference, columns: npt.ArrayLike) -> Array:

@@ -4,6 +4,8 @@ Each pass takes a factor without weights (`Factor.bare`); those of the rows are 
 """
 
 import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,23 +13,41 @@ import numpy.typing as npt
 
 from linreg_cli.data.columns.divided import DividedRows, Part, in_order
 from linreg_cli.data.columns.kinds import BLOCK_ROWS as LARGE_BLOCK
-from linreg_cli.data.columns.kinds import Values
+from linreg_cli.data.columns.kinds import Values, pieces
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.factor import BLOCK_ROWS, Array, Factor
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 
 #: A leverage as close to 1 as this counts as 1.
 NO_ROOM = 1e-12
 
 
-def measure_rows(
-    optimum: Optimum, rows: DividedRows, target: int, clusters: Clusters | None
-) -> tuple[Values, Values, dict[str, Array], Array]:
-    """Residuals and leverage of each row, the covariance of Q'y by HC3 and by clusters, and Q'1, for one target.
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What inference needs of the rows, for one target; with weights, of the rows times the square roots of these.
 
-    With weights all are those of the rows times the square roots of their weights.
+    Attributes:
+        residuals: of each row; empty where no rows were read.
+        leverage: likewise.
+        meats: the covariance of Q'y by HC3 and by clusters, for the orthonormal columns Q of `Factor.whiten`.
+        ones: Q'1.
+        rss: the sum of squared residuals.
+        squared_steps: the sum of the squared differences of residuals from row to row; nan where no rows were read.
+        about_zero: the sum of the squares of the target, about zero; it may be a pass over the rows.
     """
+
+    residuals: Values
+    leverage: Values
+    meats: Mapping[str, Array]
+    ones: Array
+    rss: float
+    squared_steps: float
+    about_zero: Callable[[], float]
+
+
+def measure_rows(optimum: Optimum, rows: DividedRows, target: int, clusters: Clusters | None) -> Measured:
+    """What inference needs, in one pass over the rows, and in another one for `about_zero`."""
     factor, sink = optimum.factor, NumberSink(("residual", "leverage"))
     weights, level = optimum.weights[:, target] * factor.scale, 0.0
     if optimum.bias is not None:
@@ -40,7 +60,16 @@ def measure_rows(
     if clusters is not None and clusters.count > 1:
         meats["cluster"] = clusters.meat(scores, factor.n_samples, factor.n_parameters)
     columns = sink.columns()
-    return columns["residual"], columns["leverage"], meats, ones
+    residuals = columns["residual"]
+    return Measured(
+        residuals,
+        columns["leverage"],
+        meats,
+        ones,
+        sum(float(part @ part) for part in pieces(residuals)),
+        _squared_steps(residuals),
+        lambda: in_order(rows.of_parts(sum_of_squares, target)),
+    )
 
 
 def _measures(
@@ -64,6 +93,15 @@ def _measures(
         if clusters is not None:
             np.add.at(scores, clusters.codes[part.among_all(rows)], q * residuals[:, None])
     return meat, ones, scores
+
+
+def _squared_steps(residuals: Values) -> float:
+    total, last = 0.0, np.zeros(0)
+    for part in pieces(residuals):
+        steps = np.diff(part, prepend=last)
+        total += float(steps @ steps)
+        last = part[-1:]
+    return total
 
 
 def over_room(residuals: Array, room: Array) -> Array:

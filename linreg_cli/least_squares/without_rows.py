@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from linreg_cli.least_squares.decompositions import Array, solve_triangle
-from linreg_cli.least_squares.factor import Factor
+from linreg_cli.least_squares.optimum import Optimum
+from linreg_cli.least_squares.row_passes import Measured
+
+_NONE = np.zeros(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,17 +24,19 @@ class Sums:
     columns: Array
     squares: Array
 
-    def projected_ones(self, factor: Factor) -> Array:
-        """Q'1 for the orthonormal columns Q of `Factor.whiten`, for full rank; of its length with an intercept."""
-        if factor.bias:
-            return np.full(1, math.sqrt(factor.n_samples))
-        return solve_triangle(factor.R_pp, self.columns / factor.scale, transposed=True)
-
-    def total(self, factor: Factor, target: int, *, constant: bool) -> float:
-        """The sum of squares of a target, about its mean if the model has an intercept."""
-        return float((factor.constant_k if constant else self.squares)[target])
-
-    @staticmethod
-    def unknown_meat(factor: Factor) -> dict[str, Array]:
-        """The covariances of Q'y that need the residual of each row: nan."""
-        return {"HC3": np.full((factor.n_parameters,) * 2, math.nan)}
+    def measured(self, optimum: Optimum, target: int) -> Measured:
+        """What inference needs, as far as it is known; what is of single rows is empty or nan."""
+        factor = optimum.factor
+        if factor.bias:  # of the length of Q'1, which is all that is asked for
+            ones = np.full(1, math.sqrt(factor.n_samples))
+        else:
+            ones = solve_triangle(factor.R_pp, self.columns / factor.scale, transposed=True)
+        return Measured(
+            _NONE,
+            _NONE,
+            {"HC3": np.full((factor.n_parameters,) * 2, math.nan)},
+            ones,
+            float(optimum.losses(optimum.weights, optimum.bias)[target]),
+            math.nan,
+            lambda: float(self.squares[target]),
+        )

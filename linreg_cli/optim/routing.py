@@ -30,7 +30,7 @@ from linreg_cli.optim.split_rows import (
     rows_in_parts,
     scaled,
 )
-from linreg_cli.ranks.parts import PartsOfRanks
+from linreg_cli.ranks.parts import Held
 from linreg_cli.ranks.shards import Shards
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Route:
 
 def is_routed(dataset: Dataset, ranks: "Ranks | None") -> bool:
     """Whether processes have parts of a table, so that rows go from each to each."""
-    return ranks is not None and ranks.size > 1 and isinstance(dataset.parts, PartsOfRanks)
+    return ranks is not None and ranks.size > 1 and dataset.held() is not None
 
 
 def routed(
@@ -91,12 +91,12 @@ def routed(
     Raises:
         DataError: for a value that overflows `dtype`, and a column that would be zeros in it.
     """
-    ranks, table = _where(dataset)
-    starts = [0, *itertools.accumulate(ranks.everywhere(_train_rows, table))]
+    held = _held(dataset)
+    ranks, starts = held.ranks, [0, *itertools.accumulate(held.everywhere(_train_rows))]
     places = _send_places(dataset, order, starts)
     name, number = str(dtype).removeprefix("torch."), ranks.next_number()
     in_blocks = order if isinstance(order, Blocks) else None
-    route = Route(table, number, preprocessor, name, shards, starts, in_blocks, places)
+    route = Route(held.number, number, preprocessor, name, shards, starts, in_blocks, places)
     found = ranks.everywhere(_go, route)
     _refuse(dataset, preprocessor, "train", dtype, found)
     widths = [len(dataset.features), len(dataset.targets)]
@@ -125,9 +125,9 @@ def held_out_of_ranks(
     Raises:
         DataError: as `routed`.
     """
-    ranks, table = _where(dataset)
-    number, name = ranks.next_number(), str(dtype).removeprefix("torch.")
-    found = ranks.everywhere(_hold_split, table, number, preprocessor, split, name, stored)
+    held, name = _held(dataset), str(dtype).removeprefix("torch.")
+    ranks, number = held.ranks, held.ranks.next_number()
+    found = held.everywhere(_hold_split, number, preprocessor, split, name, stored)
     _refuse(dataset, preprocessor, split, dtype, [each[:2] for each in found])
     n, bounds = len(dataset.splits[split]), [0, *itertools.accumulate(each[2] for each in found)]
     widths = len(dataset.features), len(dataset.targets)
@@ -137,10 +137,11 @@ def held_out_of_ranks(
     return RowsOfRanks(X_nd, y_nk, None, ranks, number)
 
 
-def _where(dataset: Dataset) -> tuple["Ranks", int]:
-    """The processes that have a table, and the number by which they do."""
-    assert isinstance(dataset.parts, PartsOfRanks)
-    return dataset.parts.ranks, dataset.parts.number_of(dataset)
+def _held(dataset: Dataset) -> Held:
+    """A dataset whose rows several processes have."""
+    held = dataset.held()
+    assert held is not None
+    return held
 
 
 def _train_rows(ranks: "Ranks", table: int) -> int:
@@ -155,8 +156,7 @@ def _send_places(dataset: Dataset, order: RowOrder, starts: list[int]) -> int | 
     rows = as_slice(dataset.splits["train"])
     if isinstance(order, Blocks) or is_ascending(rows):
         return None
-    assert isinstance(dataset.parts, PartsOfRanks)
-    ranks, dtype = dataset.parts.ranks, np.int32 if dataset.n_samples < 2**31 else np.int64
+    ranks, dtype = _held(dataset).ranks, np.int32 if dataset.n_samples < 2**31 else np.int64
     place: Places = np.full(dataset.n_samples, -1, dtype)
     place[np.asarray(rows)] = np.arange(starts[-1], dtype=dtype)
     place = place[place >= 0]
@@ -300,14 +300,13 @@ def _refuse(dataset: Dataset, preprocessor: Preprocessor, split: str, dtype: tor
         dtype: of training.
         found: by each process, as `_go` returns it.
     """
-    ranks, table = _where(dataset)
     faults = [fault for fault, _ in found if fault is not None]
     if not faults:
         zeros = tuple(np.logical_and.reduce(each) for each in zip(*(zeros for _, zeros in found), strict=True))
         scales = preprocessor.features.scale, preprocessor.targets.scale
         if any((each & (scale != 0)).any() for each, scale in zip(zeros, scales, strict=True)):
             name = str(dtype).removeprefix("torch.")
-            lost = ranks.everywhere(_lost, table, preprocessor, split, name, zeros)
+            lost = _held(dataset).everywhere(_lost, preprocessor, split, name, zeros)
             faults = [fault for fault in lost if fault is not None]
     if faults:
         raise DataError(min(faults, key=lambda fault: fault[:2])[2])

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from linreg_cli.addresses import without_secrets
-from linreg_cli.data.scaling import standard_deviations
+from linreg_cli.data.train_moments import standard_deviations
 from linreg_cli.errors import DivergedError, Interrupted, OutOfMemoryError, StoreError
 from linreg_cli.findings import Finding
 from linreg_cli.gates import GateResult

@@ -15,6 +15,7 @@ from linreg_cli.data import Preprocessor
 from linreg_cli.errors import ConfigError, Fault
 from linreg_cli.evaluation.coefficients import STD_ERR
 from linreg_cli.evaluation.metrics import probe
+from linreg_cli.findings import Finding
 from linreg_cli.gates import ReferenceValue
 from linreg_cli.least_squares.solve import of_factor
 from linreg_cli.metric_paths import Absent
@@ -68,7 +69,10 @@ def prepare_measured(
         DataError: for a file that holds no statistics of the config's table.
     """
     refuse_what_needs_rows(loaded)
-    config = loaded.config
+    config, unused = loaded.config, None
+    if config.train.shards is not None:  # the statistics of a table are the same, however it was divided
+        unused = Finding("config", "train.shards has no effect: statistics have no rows to add up shard by shard")
+        config = config.model_copy(update={"train": config.train.model_copy(update={"shards": None})})
     compared, faults = gates.references(loaded, fail_if, outputs, references)
     reporter.stage("reading the statistics")
     found = read_for(loaded, path, resumed=resumed)
@@ -79,7 +83,7 @@ def prepare_measured(
     prepared = _assembled(loaded, config if dtype is None else _in_dtype(config, dtype), found, config.train.dtype)
     with loaded.placing_errors():
         probe(prepared.formula(), config.probe, found.dataset.encoder)
-    return replace(prepared, references=compared)
+    return replace(prepared, references=compared, changed=unused)
 
 
 def read_for(loaded: LoadedConfig, path: str, *, resumed: bool = False) -> Summarised:
@@ -145,7 +149,6 @@ def refuse_what_needs_rows(loaded: LoadedConfig) -> None:
         (not is_squared(config.loss), "loss", f"{config.loss} needs the rows", "mse"),
         (train.batch_size != "full", "train.batch_size", "mini-batches need the rows", "full"),
         (train.engine not in ("auto", "statistics"), "train.engine", f"{train.engine} needs the rows", "auto"),
-        (train.shards is not None, "train.shards", "there are no rows to add up shard by shard", None),
         (train.device not in ("auto", "cpu"), "train.device", "statistics are trained on the CPU", "cpu"),
         (evaluate.cross_validation is not None, "evaluate.cross_validation", "folds are made of rows", None),
         (evaluate.covariance != "classic", "evaluate.covariance", f"{evaluate.covariance} needs the rows", "classic"),

@@ -40,7 +40,6 @@ from linreg_cli.optim.state import TrainingState
 from linreg_cli.pipeline import gates, streaming
 from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.pipeline.ranks import divided
-from linreg_cli.ranks.parts import PartsOfRanks
 from linreg_cli.ranks.shards import Shards
 from linreg_cli.starter.known import Rows
 
@@ -210,7 +209,7 @@ def _held_out(
         if stored:
             return rows_on_disk(dataset, preprocessor, split, dtype, device=device)
         return rows_in_memory(dataset, preprocessor, split, dtype, device=device)
-    if isinstance(dataset.parts, PartsOfRanks):
+    if dataset.held() is not None:
         return held_out_of_ranks(dataset, preprocessor, split, dtype, stored=stored)
     bounds = Shards(dataset.n_samples, plan.shards.count).bounds.tolist()
     return rows_in_parts(dataset, preprocessor, split, dtype, bounds, stored=stored)

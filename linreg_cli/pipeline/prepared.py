@@ -20,7 +20,7 @@ from linreg_cli.decisions import Decision
 from linreg_cli.errors import DataError, EngineError
 from linreg_cli.findings import Finding
 from linreg_cli.gates import ReferenceValue
-from linreg_cli.least_squares.solve import Optimum
+from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.model import LinearFormula, fold
 from linreg_cli.optim.engines.reference import loss_over
 from linreg_cli.optim.engines.select import Choice
@@ -75,7 +75,7 @@ class Prepared:
         chosen: the learning rate and the momentum, and the reasons for them.
         references: the metrics of other runs that the gates compare with.
         stream: whether the rows of the train split stay on the disk, and why.
-        changed: the warning that this has changed the order of rows or the split; None if it has not.
+        changed: the warning that order of rows, split or shards are others than the config's; None if they are not.
     """
 
     config: Config

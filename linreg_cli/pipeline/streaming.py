@@ -46,16 +46,9 @@ def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config) -> None:
     if config.evaluate.cross_validation is not None:
         message = f"each fold is trained on rows in memory, and the rows stay on the disk; leave it out, {back}"
         faults += loaded.error("evaluate.cross_validation", message).faults
-    if config.optimizer.lr == "auto" and config.train.shuffle is False and config.train.batch_size != "full":
-        message = f"auto compares rates on the batches in their order, from rows in memory; set a number, {back}"
-        faults += loaded.error("optimizer.lr", message).faults
-    if not is_squared(config.loss):
-        needs = f"the exact optimum of loss: {config.loss}, which is computed from rows in memory only"
-        for key, value in (("lr", config.optimizer.lr), ("momentum", config.optimizer.momentum)):
-            if value == "auto":
-                faults += loaded.error(f"optimizer.{key}", f"auto needs {needs}; set a number, {back}").faults
-        if config.train.stop_gap is not None:
-            faults += loaded.error("train.stop_gap", f"it needs {needs}; leave it out, {back}").faults
+    if config.train.stop_gap is not None and not is_squared(config.loss):
+        needs = f"it needs the exact optimum of loss: {config.loss}, which is computed from rows in memory only"
+        faults += loaded.error("train.stop_gap", f"{needs}; leave it out, {back}").faults
     if faults:
         raise ConfigError(faults)
 

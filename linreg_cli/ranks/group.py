@@ -94,12 +94,24 @@ class Ranks:
             RankError: with the error of another rank; that of this one is raised as it is.
             RankLost: if a rank ends.
         """
+        return [*self.in_turn(function, *arguments)]
+
+    def in_turn(
+        self, function: Callable[..., Any], *arguments: Any, here: Callable[[], Any] | None = None
+    ) -> Iterator[Any]:
+        """As `everywhere`, one after the other, so that this process never has what two others have returned.
+
+        Args:
+            function: as there.
+            arguments: as there.
+            here: what this process calls in place of the function; None: the function.
+        """
         if self.size > 1:
             self.ask(_answered, function, arguments)
-        found = [function(self, *read(written(arguments), self.held))]
-        found += [self.answer_of(rank) for rank in range(1, self.size)]
+        yield function(self, *read(written(arguments), self.held)) if here is None else here()
+        for rank in range(1, self.size):
+            yield self.answer_of(rank)
         self.done()
-        return found
 
     def done(self) -> None:
         """As rank 0, note that every rank has what it was asked for, and waits."""

@@ -28,6 +28,9 @@ class Parts(Protocol):
             arguments: few numbers, since other processes are sent them.
         """
 
+    def held(self, rows: Any) -> "Held | None":
+        """What has the rows where several processes hold them; None: they are all in this process."""
+
 
 @dataclass(frozen=True)
 class PartsHere:
@@ -47,6 +50,9 @@ class PartsHere:
         pairs = itertools.pairwise(self.bounds)
         return [function(rows, first, last, *arguments) for first, last in pairs if last > first]
 
+    def held(self, rows: Any) -> None:
+        """As `Parts.held`."""
+
 
 @dataclass(frozen=True)
 class PartsOfRanks:
@@ -64,12 +70,43 @@ class PartsOfRanks:
 
     def of(self, rows: Any, function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
         """As `Parts.of`; `rows` is the whole, which no process has."""
-        found = self.ranks.everywhere(_of_parts_here, self.number_of(rows), function, *arguments)
+        found = self.held(rows).everywhere(_of_parts_here, function, *arguments)
         return [each for part in found for each in part]
+
+    def held(self, rows: Any) -> "Held":
+        """As `Parts.held`."""
+        return Held(self, rows)
 
     def number_of(self, rows: Any) -> int:
         """The number by which each process holds its part of some rows."""
         return self.number
+
+
+@dataclass(frozen=True)
+class Held:
+    """As rank 0, something whose rows several processes hold, each its own.
+
+    Attributes:
+        parts: of the rows.
+        rows: the whole, which no process has.
+    """
+
+    parts: PartsOfRanks
+    rows: Any
+
+    @property
+    def ranks(self) -> Ranks:
+        """The processes."""
+        return self.parts.ranks
+
+    @property
+    def number(self) -> int:
+        """That by which each of them holds its part; they are sent what they lack of it when it is asked for."""
+        return self.parts.number_of(self.rows)
+
+    def everywhere(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """What a function of (ranks, number, *arguments) returns in each process; as `Ranks.everywhere`."""
+        return self.ranks.everywhere(function, self.number, *arguments)
 
 
 def _of_parts_here(ranks: Ranks, number: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:

@@ -143,29 +143,29 @@ class RowsOfRanks(DividedRows):
         assert self._number is not None
         return self._number
 
-    def of_parts(self, function: Callable[..., Any], *arguments: Any, keep: Callable[..., None] | None = None) -> Any:
+    def of_parts(self, function: Callable[..., Any], *arguments: Any, keep: Callable[..., None] = _forget) -> list[Any]:
         """As `DividedRows.of_parts`."""
-        number = self.number
-        self.ranks.ask(_make, number, function, arguments)
-        wanted = {} if keep is None else {"keep": keep}
+        number, found = self.number, list[Any]()
         own: DividedRows = self.ranks.held[number]
-        found = own.of_parts(function, *arguments, **wanted)
-        for rank in range(1, self.ranks.size):
-            kept, others = self.ranks.answer_of(rank)
-            for columns in kept if keep is not None else ():
-                assert keep is not None
+
+        def here() -> tuple[Sequence[Any], list[Any]]:
+            return (), own.of_parts(function, *arguments, keep=keep)
+
+        for kept, results in self.ranks.in_turn(_make, number, function, arguments, keep is not _forget, here=here):
+            for columns in kept:
                 keep(*columns)
-            found += others
-        self.ranks.done()
+            found += results
         return found
 
 
-def _make(ranks: "Ranks", number: int, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
-    """As another rank, make a pass over the rows of a number, and send rank 0 what it gives."""
+def _make(
+    ranks: "Ranks", number: int, function: Callable[..., Any], arguments: Sequence[Any], wanted: bool
+) -> tuple[list[tuple[Any, ...]], list[Any]]:
+    """As another rank, make a pass over the rows of a number; returns what it keeps of rows, if wanted, and gives."""
     kept: list[tuple[Any, ...]] = []
     rows: DividedRows = ranks.held[number]
-    found = rows.of_parts(function, *arguments, keep=lambda *columns: kept.append(columns))
-    ranks.answer((kept, found))
+    keep = (lambda *columns: kept.append(columns)) if wanted else _forget
+    return kept, rows.of_parts(function, *arguments, keep=keep)
 
 
 def in_order(parts: Sequence[Any]) -> Any:

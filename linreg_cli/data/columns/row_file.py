@@ -4,6 +4,7 @@ The scaled rows of a split that is not held in memory are kept like this. The fi
 other, each row-major. It has no name, so that nothing is left of it however the process ends.
 """
 
+import itertools
 import os
 import shutil
 import weakref
@@ -69,8 +70,9 @@ class StoredMatrix(RowsOnAccess):
             self.read_into(out, start)
             return out
         out = np.empty((len(chosen), self.shape[1]), self.dtype)
-        for at, row in enumerate(chosen):
-            self.read_into(out[at : at + 1], int(row))
+        begins = [0, *(np.flatnonzero(np.diff(chosen) != 1) + 1).tolist(), len(chosen)]
+        for start, stop in itertools.pairwise(begins) if len(chosen) else ():  # of rows that follow each other
+            self.read_into(out[start:stop], int(chosen[start]))
         return out
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:

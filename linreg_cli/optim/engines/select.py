@@ -1,5 +1,6 @@
 """Selection of the device and of the executor, with the reason."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +19,6 @@ from linreg_cli.optim.plan import StepPlan, not_from_moments, not_quadratic
 from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.readers import without_statistics
-from linreg_cli.remedies import setting
 from linreg_cli.wording import plural
 
 
@@ -53,6 +53,12 @@ class Executor(Protocol):
 #: name -> its class, which is made from the train rows. The names are the values of `train.engine` besides `auto`.
 EXECUTORS: dict[str, type[Executor]] = {
     each.name: each for each in (ReferenceExecutor, NativeExecutor, StatisticsExecutor, AffineExecutor, ShardedExecutor)
+}
+
+#: Those that add up shard by shard, each process on the device that they are given, or on the CPU.
+BY_SHARDS: dict[str, Callable[[Any, torch.device | None], Executor]] = {
+    StatisticsExecutor.name: StatisticsExecutor,
+    ShardedExecutor.name: ShardedExecutor,
 }
 
 #: Those that `auto` chooses between on a CPU, where `affine` is slower than compiled steps, and on a device, where
@@ -123,11 +129,11 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows, summing: torch.device | N
         return _choice(engine, rows, "named by train.engine", auto=False, summing=summing)
     if plan.shards is not None:
         best = "sharded" if unable("statistics", plan, device) else "statistics"
-        if why := unable(best, plan, device, stored=stored):
-            raise ValueError(f"no executor can run this plan: {why}")
         where = "" if summing is None else f", of each process on its {device} device"
-        why = f"auto: sums are those of {plural(plan.shards.count, 'shard')}, in their order{where}"
-        return _choice(best, rows, why, auto=True, summing=summing)
+        shards = plural(plan.shards.count, "shard")
+        return _choice(
+            best, rows, f"auto: sums are those of {shards}, in their order{where}", auto=True, summing=summing
+        )
     if isinstance(rows, MeasuredRows):
         if (reason := unable("statistics", plan, device)) is not None:
             raise ValueError(f"statistics cannot run this plan: {reason}")
@@ -169,9 +175,7 @@ def _with_margin(name: str, cost: Cost) -> float:
 
 
 def _choice(name: str, rows: AnyRows, why: str, *, auto: bool, summing: torch.device | None = None) -> Choice:
-    executor = EXECUTORS[name](rows)
-    if isinstance(executor, StatisticsExecutor) and summing is not None:
-        executor.device = str(summing)
+    executor = BY_SHARDS[name](rows, summing) if name in BY_SHARDS else EXECUTORS[name](rows)
     return Choice(executor, Decision(name, why, auto))
 
 
@@ -190,15 +194,12 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) ->
         device: where the rows are.
         stored: whether they stay on the disk.
     """
-    if plan.shards is not None and engine not in (ShardedExecutor.name, StatisticsExecutor.name):
+    if plan.shards is not None and engine not in BY_SHARDS:
         return "it does not add up shard by shard, as train.shards asks for"
     if engine == "sharded" and plan.shards is None:
         return "train.shards is not set"
     if device != "cpu" and engine == "native":
         return f"compiled steps run on the CPU and the data is on {device}"
-    if device != "cpu" and engine == "sharded":
-        remedy = f"set {setting('train.device', 'cpu')}, or train full batches of a squared loss"
-        return f"steps that add up shard by shard are compiled and run on the CPU, not on {device}; {remedy}"
     if engine in ("reference", "affine") and stored and plan.is_full_batch:
         return "it takes a batch from memory, and a full batch stays on the disk"
     if engine == "statistics":
@@ -211,7 +212,7 @@ def resolve_device(name: str, *, shards: bool = False) -> torch.device:
 
     Args:
         name: the value of the setting.
-        shards: whether sums are added up by shards, which only executors of the CPU do.
+        shards: whether sums are added up by shards, which `auto` does on the CPU.
 
     >>> resolve_device("cpu")
     device(type='cpu')

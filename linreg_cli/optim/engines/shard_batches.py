@@ -44,6 +44,16 @@ class Batches:
         """The rows and their order, as kernels take them, and whether there is one."""
         return *flat(self.rows), self.order, len(self.order) > 0
 
+    def of_shard(self, batch: int, shard: int) -> tuple[TrainRows, Tensor | None] | None:
+        """The rows of a batch that are a shard's, as rows and positions among them (None: all); None: it has none."""
+        at = batch * len(self.shards) + shard - self.shards.start
+        begin, end = int(self.ends[at]), int(self.ends[at + 1])
+        if begin == end:
+            return None
+        if not len(self.order):
+            return self.rows.part(begin, end), None
+        return self.rows, torch.from_numpy(self.order[begin:end])
+
     def some(self, first: int, count: int) -> tuple[TrainRows, Array]:
         """The rows of some batches in their order, and how many each shard has of each batch, (n_shards, count)."""
         held = len(self.shards)

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 
-from linreg_cli.optim.engines import moments
+from linreg_cli.optim.engines import moments, shard_device
 from linreg_cli.optim.engines.costs import steps_at_once
 from linreg_cli.optim.engines.kernels.loader import Kernel, kernel
 from linreg_cli.optim.engines.kernels.signatures import LANES
@@ -78,7 +79,7 @@ class ShardWork:
     def _kernel(self, name: str) -> Kernel:
         return kernel(name, self._rows.dtype, self._row_dtype if name in STEPS else "int32")
 
-    def run(self, packed: PackedParameters, start: int, rates: Array, count: int) -> Array:
+    def run(self, packed: PackedParameters, start: int, rates: Array, count: int, device: str | None = None) -> Array:
         """Take `count` steps from step `start` on, or stop before the update at a loss that is not finite.
 
         Args:
@@ -86,6 +87,7 @@ class ShardWork:
             start: number of the first step.
             rates: the learning rates of the epochs of these steps.
             count: of the steps.
+            device: its name, of that which adds up, as `transfer.of_process` takes it; None: the CPU.
 
         Returns:
             The loss of each batch before its update, float64.
@@ -95,17 +97,17 @@ class ShardWork:
             epoch, position = self.plan.locate(start + taken)
             steps = min(count - taken, self.plan.steps_per_epoch - position)
             part = losses[taken : taken + steps]
-            done = self._run_epoch(packed, epoch, position, float(rates[epoch - first_epoch]), part)
+            done = self._run_epoch(packed, epoch, position, float(rates[epoch - first_epoch]), part, device)
             taken += done
             packed.has_buffer = packed.has_buffer or self.plan.momentum != 0
             if not np.isfinite(part[done - 1]):
                 break
         return losses[:taken]
 
-    def loss_sum(self, packed: PackedParameters) -> float:
-        """The sum of the element losses over the whole train split."""
+    def loss_sum(self, packed: PackedParameters, device: str | None = None) -> float:
+        """The sum of the element losses over the whole train split; `device` as in `run`."""
         parts_SW = np.zeros((self._count, 1))
-        self._pass_over(packed, parts_SW, gradient=False)
+        self._pass_over(packed, parts_SW, device, gradient=False)
         self._gather(parts_SW)
         return float(_in_order(parts_SW[:, 0]))
 
@@ -148,26 +150,30 @@ class ShardWork:
         total = _in_order(parts_SW)
         return total[: k * d].reshape(k, d), total[k * d :]
 
-    def _run_epoch(self, packed: PackedParameters, epoch: int, position: int, rate: float, losses: Array) -> int:
+    def _run_epoch(
+        self, packed: PackedParameters, epoch: int, position: int, rate: float, losses: Array, device: str | None
+    ) -> int:
         """Take len(losses) steps of one epoch; returns the number of losses computed."""
         parts_SW = np.zeros((self._count, self._width))
         if self.plan.is_full_batch:
-            self._pass_over(packed, parts_SW, gradient=True)
+            self._pass_over(packed, parts_SW, device, gradient=True)
             self._gather(parts_SW)
-            nothing = Batches(self._rows, np.empty(0, self._row_dtype), np.empty(0, self._row_dtype), self._held)
-            return self._steps(packed, nothing, position, rate, losses, parts_SW, adding=False)
-        batches = self._batches(epoch)
+            return self._steps(packed, self._nothing, position, rate, losses, parts_SW, adding=False)
+        batches, onto = self._batches(epoch), None if device is None else of_process(device)
         if self._exchange is None:
-            return self._steps(packed, batches, position, rate, losses, parts_SW)
+            return self._taken(packed, batches, position, rate, losses, parts_SW, onto)
         at_once, taken = steps_at_once(self.plan, row_bytes(self._rows)), 0
         while taken < len(losses):
             part = losses[taken : taken + max(1, at_once)]
             if at_once:
                 found = self._exchange.rows(batches, position + taken, len(part))
-                done = self._steps(packed, found, position + taken, rate, part, parts_SW)
+                done = self._taken(packed, found, position + taken, rate, part, parts_SW, onto)
             else:
                 here = packed, batches, position + taken, rate, part, parts_SW
-                self._steps(*here, updating=False)
+                if onto is None:
+                    self._steps(*here, updating=False)
+                else:
+                    self._add_up(packed, batches, position + taken, parts_SW, onto)
                 self._gather(parts_SW)
                 done = self._steps(*here, adding=False)
             taken += done
@@ -175,6 +181,36 @@ class ShardWork:
             if not np.isfinite(part[done - 1]):
                 break
         return taken
+
+    def _taken(
+        self, packed: PackedParameters, batches: Batches, position: int, rate: float, losses: Array, parts_SW: Array,
+        onto: torch.device | None,
+    ) -> int:  # fmt: skip
+        """As `_steps`, with the rows of all shards, whose sums are those of a device; None: of the CPU."""
+        if onto is None:
+            return self._steps(packed, batches, position, rate, losses, parts_SW)
+        for step in range(len(losses)):
+            self._add_up(packed, batches, position + step, parts_SW, onto)
+            here = packed, self._nothing, position + step, rate, losses[step : step + 1], parts_SW
+            self._steps(*here, adding=False)
+            packed.has_buffer = packed.has_buffer or self.plan.momentum != 0
+            if not np.isfinite(losses[step]):
+                return step + 1
+        return len(losses)
+
+    def _add_up(
+        self, packed: PackedParameters, batches: Batches, position: int, parts_SW: Array, onto: torch.device
+    ) -> None:
+        """Put the sums of the rows of a batch into the places of their shards, as a device adds them up."""
+        parts_SW[:], parameters = 0.0, shard_device.parameters_on(packed, self._d, self._k, onto)
+        for shard in batches.shards:
+            if (found := batches.of_shard(position - batches.first, shard)) is not None:
+                parts_SW[shard] = shard_device.sums_of(self.plan.loss, *found, parameters)
+
+    @property
+    def _nothing(self) -> Batches:
+        """What the kernel is given for rows whose sums are there already."""
+        return Batches(self._rows, np.empty(0, self._row_dtype), np.empty(0, self._row_dtype), self._held)
 
     def _steps(
         self, packed: PackedParameters, batches: Batches, position: int, rate: float, losses: Array, parts_SW: Array,
@@ -194,8 +230,16 @@ class ShardWork:
             )
         )  # fmt: skip
 
-    def _pass_over(self, packed: PackedParameters, parts_SW: Array, *, gradient: bool) -> None:
+    def _pass_over(self, packed: PackedParameters, parts_SW: Array, device: str | None, *, gradient: bool) -> None:
         """Put the sums of the held shards over all of their rows into their place; only the loss without `gradient`."""
+        if device is not None:
+            parameters = shard_device.parameters_on(packed, self._d, self._k, of_process(device))
+            for shard, (first, last) in zip(self._held, itertools.pairwise(self._bounds.tolist()), strict=True):
+                if last > first:
+                    rows = self._rows.part(first, last)
+                    found = shard_device.sums_of(self.plan.loss, rows, None, parameters, gradient=gradient)
+                    parts_SW[shard] = found
+            return
         pass_over, loss = self._kernel(pass_kernel(weighted=self._rows.is_weighted)), self.plan.loss
 
         def part(first: int, last: int) -> Array:

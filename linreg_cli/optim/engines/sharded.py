@@ -31,6 +31,7 @@ class ShardedExecutor:
 
     Args:
         rows: the train split, on the CPU, with the ranks that share it.
+        summing: the device on which each process adds up its shards, a part of their rows at a time; None: the CPU.
 
     Raises:
         ValueError: for rows that are not on the CPU.
@@ -38,10 +39,11 @@ class ShardedExecutor:
 
     name = "sharded"
 
-    def __init__(self, rows: TrainRows) -> None:
+    def __init__(self, rows: TrainRows, summing: torch.device | None = None) -> None:
         if rows.device.type != "cpu":
             raise ValueError(f"sharded runs on the CPU and the data is on {rows.device}; use device: cpu")
         self._shared, self._kernels = SharedWork(rows), kernels(weighted=rows.is_weighted)
+        self._summing = None if summing is None else str(summing)
         self._n_targets, self._weight = rows.n_targets, None if rows.is_weighted else float(rows.n_samples)
 
     @staticmethod
@@ -61,7 +63,9 @@ class ShardedExecutor:
         packed = PackedParameters(state)
         (first, _), (last, _) = plan.locate(start), plan.locate(stop - 1)
         rates = np.array([plan.learning_rate(epoch) for epoch in range(first, last + 1)], dtype=np.float64)
-        losses = self._shared.of(plan, *self._kernels).together("run", packed, start, rates, stop - start)
+        losses = self._shared.of(plan, *self._kernels).together(
+            "run", packed, start, rates, stop - start, self._summing
+        )
         updates = len(losses) if np.isfinite(losses[-1]) else len(losses) - 1
         packed.write_back(state, plan, updates)
         state.step += updates
@@ -73,5 +77,5 @@ class ShardedExecutor:
         if self._weight is None:
             self._weight = float(shared.together("weight_sum"))
         return plan.loss.of_sum(
-            float(shared.together("loss_sum", PackedParameters(state))), self._weight * self._n_targets
+            float(shared.together("loss_sum", PackedParameters(state), self._summing)), self._weight * self._n_targets
         )

@@ -54,15 +54,13 @@ class StatisticsExecutor:
 
     Args:
         rows: the train split, on any device: the moments are computed there, and the steps on the CPU.
-
-    Attributes:
-        device: name of the one on which each process computes the moments of its shards; None: the CPU.
+        summing: the device on which each process computes the moments of its shards; None: the CPU.
     """
 
     name = "statistics"
-    device: str | None = None
 
-    def __init__(self, rows: AnyRows) -> None:
+    def __init__(self, rows: AnyRows, summing: torch.device | None = None) -> None:
+        self._summing = None if summing is None else str(summing)
         self._data = rows.contiguous()
         self._dtype = rows.dtype
         self._shared = SharedWork(rows)
@@ -166,7 +164,7 @@ class StatisticsExecutor:
         shared = None if plan.shards is None else self._shared.of(plan, *_measuring(d, k))
         part = functools.partial(moments.of_part, self._data)
         total, mean_z, M_zz = moments.merged(
-            over_parts(part, n, d, most=self._threads) if shared is None else shared.together("moments", self.device)
+            over_parts(part, n, d, most=self._threads) if shared is None else shared.together("moments", self._summing)
         )
         D = rounded_up(d)
         S_dD, q_kD, v_kD, mx_D = np.zeros((d, D)), np.zeros((k, D)), np.zeros((k, D)), np.zeros(D)
@@ -178,7 +176,7 @@ class StatisticsExecutor:
             found = (
                 self._about(fit_kd, mean_z)
                 if shared is None
-                else shared.together("residual_moments", fit_kd, mean_z, self.device)
+                else shared.together("residual_moments", fit_kd, mean_z, self._summing)
             )
             q_kD[:, :d], rr_k = found
         if self._data.is_weighted:

@@ -112,7 +112,7 @@ def test_each_process_has_its_rows_of_everything(table, size, monkeypatch):
         assert divided.of_parts(column_sum, "price") == whole.of_parts(column_sum, "price")
         found = [row for part in divided.of_parts(train_rows) for row in part]
         assert found == np.sort(whole.splits["train"]).tolist()
-    assert divided.fingerprint() == whole.fingerprint()
+        assert divided.fingerprint() == whole.fingerprint()
     assert not several.errors
 
 

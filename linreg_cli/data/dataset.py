@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, Categories, EncodedColumns, RawColumn, take
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Categories, EncodedColumns, Numbers, RawColumn, take
 from linreg_cli.data.columns.kinds import Column as Column
 from linreg_cli.data.columns.kinds import Rows as Rows
 from linreg_cli.data.columns.moments import Moments
@@ -111,6 +111,17 @@ class Dataset:
         if isinstance(self.columns, EncodedColumns):
             return self.columns.n_samples
         return len(self.columns[self.targets[0]])
+
+    @property
+    def columns_read(self) -> list[Any]:
+        """Every column that was read, values or codes, not those that are computed from others."""
+        found: list[Any] = []
+        if self.raw is not None:
+            found += [each.values if isinstance(each, Numbers) else each.codes for each in self.raw.values()]
+        else:
+            found += (self.columns.numbers if isinstance(self.columns, EncodedColumns) else self.columns).values()
+        found += [] if self.clusters is None else [self.clusters.codes]
+        return found + ([] if self.weights is None else [self.weights.values])
 
     @property
     def inputs(self) -> tuple[Input | DerivedInput, ...]:

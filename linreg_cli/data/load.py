@@ -69,7 +69,7 @@ def load_dataset(
             dataset = _from_inline(source, config)
         else:
             dataset = _from_synthetic(source, config)
-    return dataset if config.train.shards is None else in_parts(dataset, config, ranks)
+    return dataset if config.train.shards is None or dataset.parts is not None else in_parts(dataset, config, ranks)
 
 
 def in_parts(dataset: Dataset, config: Config, ranks: "Ranks | None") -> Dataset:
@@ -127,11 +127,15 @@ def _from_table(
     stays = isinstance(source, TableData) and source.stream is True and encoder is None
     table = opened_table(source, config.preprocess.missing_values, progress, frame, in_blocks=stays)
     with naming_parts(table):
-        return _dataset(config, encoder, table, reader(table, config, ranks, in_blocks=stays))
+        dataset, whole = _dataset(config, encoder, table, reader(table, config, ranks, in_blocks=stays))
+        if encoder is not None:
+            return dataset
+        divided = dataset if config.train.shards is None else in_parts(dataset, config, ranks)
+        return with_warnings(divided, table, config, whole)  # which are found by passes over the parts
 
 
-def _dataset(config: Config, encoder: Encoder | None, table: Table, read: Read) -> Dataset:
-    """The rows of a table that was opened; `read` reads columns of it."""
+def _dataset(config: Config, encoder: Encoder | None, table: Table, read: Read) -> tuple[Dataset, str | None]:
+    """The rows of a table that was opened, and why it was read as a whole, if it was; `read` reads columns of it."""
     from linreg_cli.data.columns.arrow import release_unused
     from linreg_cli.data.encoding.cells import raw_columns, with_cells
     from linreg_cli.data.encoding.date_values import date_columns, date_parts
@@ -186,7 +190,7 @@ def _dataset(config: Config, encoder: Encoder | None, table: Table, read: Read) 
     if found.weights is not None:
         weights = checked_weights(found.weights, roles[WEIGHT], dataset.splits, source.name)
         dataset = replace(dataset, weights=weights)
-    return dataset if encoder is not None else with_warnings(dataset, table, config, whole)
+    return dataset, whole
 
 
 def with_warnings(dataset: Dataset, table: Table, config: Config, whole: str | None = None) -> Dataset:

@@ -1,13 +1,29 @@
 """The cells of columns with a use of their own: the labels of the splits, the weights, the clusters."""
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from linreg_cli.config.roles import CLUSTER, SPLIT, WEIGHT
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Codes, Column, Numbers, Rows, Values
+from linreg_cli.data.columns.chosen import own_rows
+from linreg_cli.data.columns.kinds import (
+    BLOCK_ROWS,
+    MISSING,
+    Categories,
+    Codes,
+    Column,
+    DividedValues,
+    Numbers,
+    Rows,
+    Values,
+    of_processes,
+)
+from linreg_cli.data.columns.row_set import RowSet
+from linreg_cli.data.columns.rows import in_order, row_blocks
 from linreg_cli.data.encoding.cells import number_column, text_column
 from linreg_cli.data.encoding.levels import written
 from linreg_cli.data.encoding.number_hints import merged_faults
@@ -36,20 +52,22 @@ class RowWeights:
 
     @classmethod
     def of(cls, values: Values, column: str, rows: Rows) -> "RowWeights":
-        """The weights scaled to mean 1 over some rows.
+        """The weights scaled to mean 1 over some rows, each once.
+
+        Their sum is rounded once, so that neither the order of the rows nor the processes that have them matter.
 
         >>> RowWeights.of(np.array([1.0, 2.0, 6.0]), "w", np.array([1, 2])).scale
         0.25
         """
-        train = np.asarray(rows)
-        if not len(train):
+        if not len(rows):
             return cls(values, 1.0, column)
-        parts = (values[train[at : at + BLOCK_ROWS]] for at in range(0, len(train), BLOCK_ROWS))
-        try:
-            total = sum(map(math.fsum, parts))
-        except OverflowError:  # each part of a sum must be in range
-            total = math.inf
-        return cls(values, len(train) / total, column)
+        train = in_order(rows)
+        if isinstance(values, DividedValues):
+            assert isinstance(train, slice | RowSet)
+            parts: Iterable[Iterable[float]] = values.of_processes(_terms, train)
+        else:
+            parts = (values[block].tolist() for _, block in row_blocks(train, len(values)))
+        return cls(values, len(rows) / _sum(itertools.chain.from_iterable(parts)), column)
 
     def __getitem__(self, rows: Rows | slice) -> Column:
         """The scaled weights of some rows, float64."""
@@ -144,20 +162,46 @@ def checked_weights(weights: Numbers, column: str, splits: Mapping[str, Rows], n
         DataError: for a weight that is missing, zero, negative or infinite in a row that is used, with the first such
             row; and if they overflow float64 together.
     """
-    bad: list[int] = []
-    for rows in splits.values():
-        used = np.asarray(rows)
-        for at in range(0, len(used), BLOCK_ROWS):
-            part = used[at : at + BLOCK_ROWS]
-            values = weights.values[part]
-            bad += part[~((values > 0) & np.isfinite(values))].tolist()
+    used = RowSet.of(splits.values(), len(weights.values))
+    bad = np.concatenate(of_processes(weights.values, _not_above_0, used))
     refuse_weights(weights.values, bad, column, name)
     scaled = RowWeights.of(weights.values, column, splits["train"])
     refuse_scale(scaled.scale, column, name)
     return scaled
 
 
-def refuse_weights(values: Values, bad: Sequence[int] | Rows, column: str, name: str, start: int = 0) -> None:
+def _sum(values: Iterable[float]) -> float:
+    """The sum of numbers above 0, rounded once; infinity where it is beyond the range of float64."""
+    try:
+        return math.fsum(values)
+    except OverflowError:
+        return math.inf
+
+
+def _terms(values: Values, first: int, rows: RowSet | slice) -> list[float]:
+    """In a process, a few numbers whose sum is exactly that of some of its weights."""
+    terms: list[float] = []
+    for _, block in row_blocks(own_rows(rows, first, first + len(values)), len(values)):
+        rest, terms = [*terms, *values[block].tolist()], []
+        while math.isfinite(total := _sum(rest)) and total:  # what is left after rounding, rounded, and so on
+            terms.append(total)
+            rest.append(-total)
+        if total:
+            return [total]
+    return terms
+
+
+def _not_above_0(values: Values, first: int, used: RowSet) -> npt.NDArray[np.int64]:
+    """In a process, the numbers of the rows that are used and whose weight is no finite number above 0."""
+    bad = [np.zeros(0, np.int64)]
+    for start in range(0, len(values), BLOCK_ROWS):
+        part = values[start : start + BLOCK_ROWS]
+        mask = used.mask(first + start, first + start + len(part)) & ~((part > 0) & np.isfinite(part))
+        bad.append(np.flatnonzero(mask) + (first + start))
+    return np.concatenate(bad)
+
+
+def refuse_weights(values: Values, bad: Rows, column: str, name: str, start: int = 0) -> None:
     """Refuse weights that are missing, zero, negative or infinite.
 
     Args:

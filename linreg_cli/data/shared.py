@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from linreg_cli.data.columns.kinds import Categories, EncodedColumns, Numbers, RawColumn
+from linreg_cli.data.columns.kinds import Categories, Numbers, RawColumn
 from linreg_cli.data.columns.shared import SharedColumns
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.ranks.messages import read
@@ -76,7 +76,7 @@ class PartsOfDatasets(PartsOfRanks):
         Raises:
             RankError: if a process has no space for it.
         """
-        self.columns.send(_columns_of(dataset), list(dataset.splits.values()))
+        self.columns.send(dataset.columns_read, list(dataset.splits.values()))
         raw = None if dataset.raw is None else {name: _without_cell(each) for name, each in dataset.raw.items()}
         clusters = None if dataset.clusters is None else _without_cell(dataset.clusters)
         sent = {name: getattr(dataset, name) for name in _SENT}
@@ -93,18 +93,6 @@ def _contents(dataset: Dataset) -> tuple[Any, ...]:
     """What makes a dataset another one for the passes over its rows."""
     own = dataset.columns, dataset.splits, dataset.encoder, dataset.raw, dataset.clusters, dataset.weights
     return (*own, dataset.features, dataset.targets, dataset.known)
-
-
-def _columns_of(dataset: Dataset) -> list[Any]:
-    """Every column that was read, not those that are computed from others."""
-    columns = dataset.columns
-    found: list[Any] = []
-    if dataset.raw is not None:
-        found += [each.values if isinstance(each, Numbers) else each.codes for each in dataset.raw.values()]
-    else:
-        found += columns.numbers.values() if isinstance(columns, EncodedColumns) else columns.values()
-    found += [] if dataset.clusters is None else [dataset.clusters.codes]
-    return found + ([] if dataset.weights is None else [dataset.weights.values])
 
 
 def _without_cell(raw: RawColumn) -> RawColumn:

@@ -12,7 +12,7 @@ from linreg_cli.addresses import is_address
 from linreg_cli.config.data import TableData
 from linreg_cli.config.schema import Config
 from linreg_cli.config.terms import Term
-from linreg_cli.data.columns.kinds import Column, Mask, Numbers, RawColumn, row_numbers
+from linreg_cli.data.columns.kinds import Column, Mask, Numbers, RawColumn, Rows, row_numbers
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.encoding.cell_faults import missing_fault, missing_number_fault
 from linreg_cli.data.encoding.cells import (
@@ -163,6 +163,9 @@ class Source:
         marks, faults = self.config.preprocess.missing_values, []
         out: dict[str, RawColumn] = {}
         made = read_columns(self.terms)
+        # at once, since what is counted of a column is kept with it
+        numbers = {name: replace(values, cell=self._cell(name, first)) for name, values in cells.numbers.items()}
+        cells = replace(cells, numbers=numbers)
         for column in self.columns:
             if made.get(column, column) != column:
                 continue
@@ -183,7 +186,10 @@ class Source:
         if faults:
             raise DataError(faults)
         out = {name: parts[name] if name in parts else out[name] for name in self.columns}
-        return {name: replace(values, cell=self._cell(made.get(name, name), first)) for name, values in out.items()}
+        return {
+            name: values if values.cell is not None else replace(values, cell=self._cell(made.get(name, name), first))
+            for name, values in out.items()
+        }
 
     def derived(self, raw: Mapping[str, RawColumn], used: Mask, first: int) -> dict[str, Made]:
         """The features of a block that are made of columns; as `derived_values`, with rows of the table."""
@@ -274,7 +280,7 @@ class Source:
             [term] = [term for term in self.terms if term.text == facts.column]
             raise DataError([too_many(term, least, most, "at least ")])
 
-    def transformed(self, column: str, values: Column, train: Mask, first: int) -> Column:
+    def transformed(self, column: str, values: Column, train: Rows, first: int) -> Column:
         """The values of a target as they are trained on.
 
         Raises:
@@ -284,7 +290,7 @@ class Source:
         found = forward(transform, values)
         if transform != "none" and (bad := np.isnan(found)).any():
             at = int(np.argmax(bad))
-            row = first + int(np.flatnonzero(train)[at])
+            row = first + int(train[at])
             needs = f"{transform} needs values {domain(transform)}, found {number(values[at])}"
             raise DataError(
                 f"preprocess.target_transform: {needs}",

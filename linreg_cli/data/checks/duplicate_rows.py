@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.fetched import at_hand
 from linreg_cli.data.columns.kinds import Rows, take
 from linreg_cli.data.columns.rows import in_order, pick, row_blocks
 from linreg_cli.data.dataset import Dataset
@@ -12,6 +13,7 @@ from linreg_cli.findings import Finding
 from linreg_cli.wording import percent, plural
 
 Hashes = npt.NDArray[np.uint64]
+RowNumbers = npt.NDArray[np.int64]
 
 #: A smaller share of a split moves its metrics little.
 _LEAST_SHARE, _LEAST_ROWS = 0.01, 2
@@ -32,11 +34,10 @@ def duplicate_rows(dataset: Dataset) -> Iterator[Finding]:
             in all of them. Rows are compared by hashes of 64 bits.
     """
     names = (*dataset.targets, *dataset.features)
-    train = in_order(dataset.splits["train"])
     for split in ("validation", "test"):
         held_out = dataset.splits[split]
         rows = in_order(pick(held_out, _spread(len(held_out)))) if len(held_out) else held_out
-        count = _count(dataset, names, train, rows) if len(held_out) else 0
+        count = _count(dataset, names, rows) if len(held_out) else 0
         n = min(len(held_out), _SAMPLE)
         if count < _LEAST_ROWS or count < _LEAST_SHARE * n or _by_chance(dataset, names) > _CHANCE:
             continue
@@ -49,17 +50,34 @@ def duplicate_rows(dataset: Dataset) -> Iterator[Finding]:
         )
 
 
-def _count(dataset: Dataset, names: Sequence[str], train: Rows | slice, rows: Rows | slice) -> int:
-    """How many of some rows are also in the train split."""
-    first = np.sort(_hashes(dataset, names[: _FIRST + 1], rows))
-    alike = [
-        _numbers(block)[_is_in(_hashes(dataset, names[: _FIRST + 1], block), first)]
-        for _, block in row_blocks(train, dataset.n_samples)
-    ]
-    candidates = np.concatenate(alike) if alike else np.zeros(0, np.int64)
+def _count(dataset: Dataset, names: Sequence[str], rows: Rows | slice) -> int:
+    """How many of some rows, in ascending order, are also in the train split."""
+    looked_at = _numbers(rows)
+    first = np.sort(_hashes_of(dataset, names[: _FIRST + 1], looked_at))
+    alike = dataset.of_parts(_alike_in_part, names[: _FIRST + 1], first)
+    candidates = np.concatenate([np.zeros(0, np.int64), *alike])
     if not len(candidates):
         return 0
-    return int(_is_in(_hashes(dataset, names, rows), np.sort(_hashes(dataset, names, candidates))).sum())
+    return int(_is_in(_hashes_of(dataset, names, looked_at), np.sort(_hashes_of(dataset, names, candidates))).sum())
+
+
+def _alike_in_part(dataset: Dataset, first: int, last: int, names: Sequence[str], hashes: Hashes) -> RowNumbers:
+    """The numbers of the train rows of a part whose hash is among some, which are sorted."""
+    alike = [
+        _numbers(block)[_is_in(_hashes(dataset, names, block), hashes)] + dataset.before
+        for _, block in row_blocks(dataset.rows_of("train", first, last), dataset.n_samples)
+    ]
+    return np.concatenate([np.zeros(0, np.int64), *alike])
+
+
+def _hashes_of(dataset: Dataset, names: Sequence[str], rows: RowNumbers) -> Hashes:
+    """The hashes of some rows of the table, in ascending order, wherever they are."""
+    return np.concatenate([np.zeros(0, np.uint64), *dataset.of_parts(_hashes_in_part, names, rows)])
+
+
+def _hashes_in_part(dataset: Dataset, first: int, last: int, names: Sequence[str], rows: RowNumbers) -> Hashes:
+    ends = np.searchsorted(rows, [first + dataset.before, last + dataset.before])
+    return _hashes(dataset, names, rows[slice(*ends)] - dataset.before)
 
 
 def _by_chance(dataset: Dataset, names: Sequence[str]) -> float:
@@ -69,12 +87,13 @@ def _by_chance(dataset: Dataset, names: Sequence[str]) -> float:
     different rows that have the value v, it is sum k_v (k_v - 1) / (n (n - 1)).
     """
     train = dataset.splits["train"]
-    rows = pick(train, _spread(len(train)))
-    rows = rows[np.unique(_hashes(dataset, names, rows), return_index=True)[1]]
+    rows = np.sort(_numbers(pick(train, _spread(len(train)))))
+    rows = rows[np.unique(_hashes_of(dataset, names, rows), return_index=True)[1]]
     n, expected = len(rows), float(len(train))
-    for name in names:
-        counts = np.unique(take(dataset.columns, name, rows), return_counts=True)[1].astype(np.float64)
-        expected *= float((counts * (counts - 1)).sum()) / max(n * (n - 1), 1)
+    with at_hand(dataset.columns_read, np.sort(rows)):
+        for name in names:
+            counts = np.unique(take(dataset.columns, name, rows), return_counts=True)[1].astype(np.float64)
+            expected *= float((counts * (counts - 1)).sum()) / max(n * (n - 1), 1)
     return expected
 
 
@@ -98,11 +117,11 @@ def _is_in(values: Hashes, ordered: Hashes) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _numbers(rows: Rows | slice) -> npt.NDArray[np.int64]:
+def _numbers(rows: Rows | slice) -> RowNumbers:
     """Row numbers, also of a slice that has both of its ends."""
     return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else np.asarray(rows, np.int64)
 
 
-def _spread(n: int) -> npt.NDArray[np.int64]:
+def _spread(n: int) -> RowNumbers:
     """At most `_SAMPLE` positions among n, evenly spaced."""
     return np.arange(n) if n <= _SAMPLE else np.linspace(0, n - 1, _SAMPLE).astype(np.int64)

@@ -7,7 +7,7 @@ import numpy as np
 
 from linreg_cli.data.columns.kinds import Categories, Column, Numbers, Rows, take
 from linreg_cli.data.columns.ranked import lowest
-from linreg_cli.data.columns.rows import in_order, row_blocks
+from linreg_cli.data.columns.rows import row_blocks
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.findings import Finding
@@ -59,15 +59,33 @@ def identifying(dataset: Dataset, sample: Rows) -> Iterator[tuple[str, str]]:
 
 def _counts_rows(dataset: Dataset, column: str) -> bool:
     """Whether most sorted values increase by 1, from 0 or 1. The start excludes years."""
-    whole = (values[~np.isnan(values)].min(initial=np.inf) for values in _blocks(dataset, column, slice(None)))
-    if min(whole) not in (0, 1):
+    if min(dataset.of_parts(_lowest_of_part, column)) not in (0, 1):
         return False
-    steps = np.diff(lowest(_blocks(dataset, column, in_order(dataset.splits["train"])), MOST_SORTED))
+    steps = np.diff(_lowest(dataset, column, "train"))
     return bool(len(steps) and (steps == 1).mean() > 0.5)
 
 
-def _blocks(dataset: Dataset, column: str, rows: Rows | slice) -> Iterator[Column]:
-    return (take(dataset.columns, column, block) for _, block in row_blocks(rows, dataset.n_samples))
+def _lowest_of_part(dataset: Dataset, first: int, last: int, column: str) -> float:
+    """The lowest value of a part of the table; infinity without one."""
+    return min((float(values.min(initial=np.inf)) for values in _present(dataset, first, last, column)), default=np.inf)
+
+
+def _lowest(dataset: Dataset, column: str, split: str | None = None) -> Column:
+    """The lowest values of a column in a split, ascending; None: of all rows."""
+    parts = dataset.of_parts(_sorted_of_part, column, split, MOST_SORTED)
+    return parts[0] if len(parts) == 1 else lowest(parts, MOST_SORTED)
+
+
+def _sorted_of_part(dataset: Dataset, first: int, last: int, column: str, split: str | None, most: int) -> Column:
+    return lowest(_present(dataset, first, last, column, split), most)
+
+
+def _present(dataset: Dataset, first: int, last: int, column: str, split: str | None = None) -> Iterator[Column]:
+    """The values of a part, of a split or of all rows, block by block, without missing cells."""
+    rows = slice(first, last) if split is None else dataset.rows_of(split, first, last)
+    for _, block in row_blocks(rows, dataset.n_samples):
+        values = take(dataset.columns, column, block)
+        yield values[~np.isnan(values)]
 
 
 def leaks(dataset: Dataset, sample: Rows) -> Iterator[Finding]:
@@ -145,8 +163,7 @@ def _evenly_spaced(dataset: Dataset, column: str) -> bool:
 
     Such a column is a time axis. A target that grows with time has the same ranks, and that is no leak.
     """
-    present = (values[~np.isnan(values)] for values in _blocks(dataset, column, slice(None)))
-    steps = np.diff(np.unique(_unit(lowest(present, MOST_SORTED))))
+    steps = np.diff(np.unique(_unit(_lowest(dataset, column))))
     usual = np.median(steps)
     return bool(np.mean(np.abs(steps - usual) <= 0.1 * usual) >= 0.75)
 

@@ -1,7 +1,7 @@
 """Warnings about the columns of a table: found in a sample of the rows, confirmed in all of them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from linreg_cli.data.checks.effective_rows import few_effective_rows
 from linreg_cli.data.checks.leaks import MIN_ROWS, identifiers, leaks
 from linreg_cli.data.checks.thousands import thousands
 from linreg_cli.data.checks.wording import equal, listed
+from linreg_cli.data.columns.fetched import at_hand
 from linreg_cli.data.columns.kinds import Column, Rows, take
 from linreg_cli.data.columns.row_set import RowArray
 from linreg_cli.data.columns.rows import in_order, pick, row_blocks
@@ -33,17 +34,22 @@ def warnings(dataset: Dataset, *, bias: bool, source: AsText | None = None) -> t
         bias: whether the model has an intercept, which is collinear with a constant column.
         source: the cells of a text file as text.
     """
-    rows = in_order(dataset.splits["train"])
     n_train = len(dataset.splits["train"])
-    sample = pick(rows, _sample(n_train))
-    constant, duplicates = _constants_and_duplicates(dataset, sample, rows)
+    sample = pick(in_order(dataset.splits["train"]), _sample(n_train))
+    with at_hand(dataset.columns_read, sample):
+        return tuple(_found(dataset, sample, n_train, source, bias=bias))
+
+
+def _found(dataset: Dataset, sample: RowArray, n_train: int, source: AsText | None, *, bias: bool) -> Sequence[Finding]:
+    """As `warnings`, with the train rows that are looked at first, and the number of all."""
+    constant, duplicates = _constants_and_duplicates(dataset, sample)
     found = [
         Finding(
             "constant_target",
             f"{target} is constant in the train split: R2 is undefined, and there is nothing to learn",
         )
         for target in dataset.targets
-        if _is_constant(dataset, target, take(dataset.columns, target, sample), rows)
+        if _is_constant(dataset, target, take(dataset.columns, target, sample))
     ]
     found += _constant_warning(dataset, constant)
     column_of = {feature: each.column for each in dataset.inputs for feature in each.features}
@@ -65,7 +71,7 @@ def warnings(dataset: Dataset, *, bias: bool, source: AsText | None = None) -> t
         found += leaks(dataset, sample)
         found += combinations(dataset, sample)
         found += duplicate_rows(dataset)
-    return tuple(found)
+    return found
 
 
 def _constant_warning(dataset: Dataset, constant: set[str]) -> Iterator[Finding]:
@@ -90,33 +96,35 @@ def _sample(n_rows: int) -> RowArray:
     return (starts[:, None] + np.arange(_RUN_ROWS)).reshape(-1)
 
 
-def _is_constant(dataset: Dataset, name: str, sample: Column, rows: Rows | slice) -> bool:
-    if sample.min() != sample.max():
-        return False
-    return _are_equal(dataset, rows, name, sample[:1])
+def _is_constant(dataset: Dataset, name: str, sample: Column) -> bool:
+    return bool(sample.min() == sample.max()) and _are_equal(dataset, name, float(sample[0]))
 
 
-def _are_equal(dataset: Dataset, rows: Rows | slice, name: str, other: str | Column) -> bool:
-    """Whether a column equals another one, or one number, in some rows."""
-    for _, block in row_blocks(rows, dataset.n_samples):
+def _are_equal(dataset: Dataset, name: str, other: str | float) -> bool:
+    """Whether a column equals another one, or one number, in the train rows."""
+    return all(dataset.of_parts(_are_equal_in_part, name, other))
+
+
+def _are_equal_in_part(dataset: Dataset, first: int, last: int, name: str, other: str | float) -> bool:
+    for _, block in row_blocks(dataset.rows_of("train", first, last), dataset.n_samples):
         values = take(dataset.columns, name, block)
         if not (values == (take(dataset.columns, other, block) if isinstance(other, str) else other)).all():
             return False
     return True
 
 
-def _constants_and_duplicates(dataset: Dataset, sample: Rows, rows: Rows | slice) -> tuple[set[str], dict[str, str]]:
+def _constants_and_duplicates(dataset: Dataset, sample: Rows) -> tuple[set[str], dict[str, str]]:
     """Constant inputs, and duplicates: input -> the first input that it equals."""
     constant: set[str] = set()
     duplicates: dict[str, str] = {}
     first: dict[bytes, str] = {}  # of digests, since samples of thousands of inputs take hundreds of megabytes
     for name in dataset.features:
         values = take(dataset.columns, name, sample)
-        if _is_constant(dataset, name, values, rows):
+        if _is_constant(dataset, name, values):
             constant.add(name)
             continue
         other = first.setdefault(hashlib.blake2b((values + 0.0).tobytes()).digest(), name)  # -0.0 + 0.0 is 0.0
-        if other != name and _are_equal(dataset, rows, name, other):
+        if other != name and _are_equal(dataset, name, other):
             duplicates[name] = other
     return constant, duplicates
 

@@ -114,11 +114,22 @@ def _of_present(
     values: Values, first: int, rows: RowSet | slice, gaps: bool, function: Callable[..., Any], arguments: Sequence[Any]
 ) -> Any:
     """In a process, what a function of a pass gives for its rows."""
-    last = first + len(values)
-    own: Rows | slice
+    own = own_rows(rows, first, first + len(values))
+    return function(lambda: _present(values, own, gaps=gaps), *arguments)
+
+
+def own_rows(rows: RowSet | slice, first: int, last: int) -> RowSet | slice:
+    """Those of some rows of a table that a process has, counted from its first one.
+
+    Args:
+        rows: of the table.
+        first: the first one of the process.
+        last: one past its last one.
+
+    >>> own_rows(slice(2, 9), 4, 6), own_rows(RowSet.where(np.array([True, False, True])), 1, 3).tolist()
+    (slice(0, 2, None), [1])
+    """
     if isinstance(rows, slice):
         start, stop = rows.start or 0, last if rows.stop is None else rows.stop
-        own = slice(min(max(start, first), last) - first, max(min(stop, last), first) - first)
-    else:
-        own = RowSet.where(rows.mask(first, last))
-    return function(lambda: _present(values, own, gaps=gaps), *arguments)
+        return slice(min(max(start, first), last) - first, max(min(stop, last), first) - first)
+    return RowSet.where(rows.mask(first, min(last, rows.n_rows)))

@@ -3,8 +3,9 @@
 What can be computed where the rows are is asked for instead (`of_processes`): it takes a few numbers or bits.
 """
 
+import contextlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,10 @@ if TYPE_CHECKING:  # several processes are rare, and torch takes time
 
 #: Rows in ascending order of which at least one in so many is wanted are fetched with those between them.
 _DENSE = 4
+#: Rows of which is fetched at once which cells are missing.
+_GAPS_AHEAD = 2**20
+#: Bytes of the rows that are at hand; of more columns, the others are fetched when they are read.
+_AT_HAND = 2**24
 
 
 class FetchedValues(DividedValues):
@@ -34,6 +39,8 @@ class FetchedValues(DividedValues):
         self._ranks, self.number, self._bounds = ranks, number, tuple(bounds)
         self._ahead = group_rows(n_columns)
         self._held: tuple[int, Column] = 0, np.empty(0)
+        self._gaps: tuple[int, Mask] = 0, np.zeros(0, dtype=bool)
+        self.at_hand: tuple[RowArray, Column] | None = None
 
     def __len__(self) -> int:
         return self._bounds[-1]
@@ -47,6 +54,11 @@ class FetchedValues(DividedValues):
         wanted = np.asarray(rows)
         if not len(wanted):
             return np.empty(0)
+        if self.at_hand is not None:
+            known, values = self.at_hand
+            at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+            if np.array_equal(known[at], wanted):
+                return np.asarray(values[at])
         low, high = int(wanted.min()), int(wanted.max()) + 1
         if high - low <= max(_DENSE * len(wanted), self._ahead):
             found: Column = self._between(low, high)[wanted - low]
@@ -54,17 +66,31 @@ class FetchedValues(DividedValues):
         return self._at(wanted)
 
     def missing(self, rows: Rows | slice) -> Mask:
-        """Which of some rows are missing, shape (n_rows,); bits are fetched of a slice."""
-        if not isinstance(rows, slice):
-            return np.isnan(self[rows])
-        first, last, _ = rows.indices(len(self))
-        if last - first <= self._ahead:
-            return np.isnan(self._between(first, last))
-        bits = self._ranks.everywhere(_missing_bits, self, self._bounds, first, last)
-        counts = [max(0, min(last, stop) - max(first, start)) for start, stop in itertools.pairwise(self._bounds)]
-        return np.concatenate(
-            [np.unpackbits(each, count=n).view(np.bool_) for each, n in zip(bits, counts, strict=True)]
-        )
+        """Which of some rows are missing, shape (n_rows,); bits are fetched, with those of the rows that follow."""
+        if isinstance(rows, slice):
+            first, last, _ = rows.indices(len(self))
+            return self._missing_between(first, max(first, last))
+        wanted = np.asarray(rows)
+        if not len(wanted):
+            return np.zeros(0, dtype=bool)
+        low, high = int(wanted.min()), int(wanted.max()) + 1
+        if high - low > _GAPS_AHEAD:  # rows in any order
+            return np.isnan(self[wanted])
+        found: Mask = self._missing_between(low, high)[wanted - low]
+        return found
+
+    def _missing_between(self, first: int, last: int) -> Mask:
+        start, held = self._gaps
+        if not (start <= first and last <= start + len(held)):
+            start, stop = first, max(last, min(first + _GAPS_AHEAD, len(self)))
+            bits = self._ranks.everywhere(_missing_bits, self, self._bounds, start, stop)
+            counts = [max(0, min(stop, end) - max(start, begin)) for begin, end in itertools.pairwise(self._bounds)]
+            masks = [np.unpackbits(each, count=n).view(np.bool_) for each, n in zip(bits, counts, strict=True)]
+            held = np.concatenate(masks)
+            if stop - start > _GAPS_AHEAD:
+                return held
+            self._gaps = start, held
+        return held[first - start : last - start]
 
     def of_processes(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
         """As `DividedValues.of_processes`."""
@@ -112,6 +138,33 @@ class FetchedValues(DividedValues):
             if each is not None:
                 self._ranks.receive_into(torch.from_numpy(parts[rank]), rank)
         self._ranks.done()
+
+
+@contextlib.contextmanager
+def at_hand(columns: Iterable[object], rows: RowArray) -> Iterator[None]:
+    """A context in which some rows of the columns that are fetched are at hand, as far as `_AT_HAND` allows.
+
+    Args:
+        columns: of one table, of any kind.
+        rows: their numbers, ascending; they are fetched together.
+    """
+    fetched = {id(each): each for each in columns if isinstance(each, FetchedValues)}
+    wanted = [*fetched.values()][: _AT_HAND // (8 * len(rows))] if len(rows) else []
+    if wanted:
+        parts = wanted[0].of_processes(_rows_of, wanted, np.asarray(rows))
+        for each, *values in zip(wanted, *parts, strict=True):
+            each.at_hand = np.asarray(rows), np.concatenate(values)
+    try:
+        yield
+    finally:
+        for each in wanted:
+            each.at_hand = None
+
+
+def _rows_of(values: Values, first: int, columns: Sequence[Values], rows: RowArray) -> list[Column]:
+    """In a process, those of some rows that it has, of each column."""
+    own = rows[slice(*np.searchsorted(rows, [first, first + len(values)]))] - first
+    return [np.ascontiguousarray(each[own]) for each in columns]
 
 
 def _chosen(values: Values, wanted: Any) -> Column:

@@ -82,6 +82,10 @@ class RowSet:
                 mask[part] = True
         return cls(bits | np.packbits(mask) if len(mask) else bits, n_rows)
 
+    def __reduce__(self) -> tuple[type, tuple[npt.NDArray[np.uint8], int]]:
+        """In a message it is its bits."""
+        return RowSet, (self._bits, self.n_rows)
+
     def __and__(self, other: "RowSet") -> "RowSet":
         return RowSet(self._bits & other._bits, self.n_rows)
 

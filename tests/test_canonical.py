@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from summarised import away, parts
+from test_statistics_moments import of_columns
 
 from linreg_cli.config import load_config
 from linreg_cli.statistics.canonical import folded, in_one_form, round_centers
 from linreg_cli.statistics.facts import TableStatistics
 from linreg_cli.statistics.measure import WHOLE, Part, measure
 from linreg_cli.statistics.merge import merge_statistics
-from linreg_cli.statistics.moments import Moments, gap_of, target_of, value_of
+from linreg_cli.statistics.moments import gap_of, target_of, value_of
 
 N_ROWS = 241
 EVERY_ROW = tuple(range(N_ROWS + 1))
@@ -161,7 +162,7 @@ def test_what_rounding_leaves_of_a_target_is_its_residual_and_of_a_column_nothin
 
 def test_a_column_with_a_spread_of_a_few_units_in_the_last_place_is_kept():
     values = 1e9 + np.spacing(1e9) * np.arange(50.0)
-    found = in_one_form(Moments.of_rows({value_of("x"): values}), [values.max()])
+    found = in_one_form(of_columns({value_of("x"): values}), [values.max()])
     assert found.R[1, 1] / np.sqrt(50) == pytest.approx(np.spacing(1e9) * np.arange(50).std(), rel=1e-6)
 
 
@@ -175,7 +176,7 @@ def test_the_center_is_one_number_near_the_mean_however_the_rows_were_added(scal
         for first, last in pairwise(cuts):
             rows = slice(first, last)
             parts_of.append(
-                Moments.of_rows(
+                of_columns(
                     {
                         value_of("x"): np.where(gaps, np.nan, values)[rows],
                         gap_of("x"): gaps[rows] * 1.0,
@@ -185,7 +186,7 @@ def test_the_center_is_one_number_near_the_mean_however_the_rows_were_added(scal
             )
         moments = parts_of[0]
         for each in parts_of[1:]:
-            moments = moments.joined(each, moments.keys)
+            moments = moments.joined(each, keys=moments.keys)
         found.add(tuple(round_centers(moments)))
     [center] = found
     assert abs(center[2] - values.mean()) < values.std() / 4
@@ -193,7 +194,7 @@ def test_the_center_is_one_number_near_the_mean_however_the_rows_were_added(scal
 
 
 def test_a_constant_column_has_its_value_as_its_center():
-    moments = Moments.of_rows({value_of("x"): np.full(9, 0.1), target_of("y"): np.arange(9.0)})
+    moments = of_columns({value_of("x"): np.full(9, 0.1), target_of("y"): np.arange(9.0)})
     assert in_one_form(moments, [0.1, 8.0]).center[0] == 0.1
     assert not in_one_form(moments, [0.1, 8.0]).R[:, 1].any()
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import pyarrow as pa
 import pytest
 
 from linreg_cli.cli import process
@@ -78,6 +79,17 @@ def test_what_is_honoured_stays_and_what_would_break_a_library_goes(monkeypatch)
     assert {name: os.environ.get(name) for name in gone} == {
         "MPLBACKEND": None, "NUMBA_DEBUG": None, "OPENBLAS_NUM_THREADS": "1",
     }  # fmt: skip
+
+
+def test_arrow_takes_the_allocator_that_returns_memory_where_it_has_it(monkeypatch):
+    """Arrow writes to stderr about one that it lacks, so the settings of the library that is installed decide."""
+    monkeypatch.delenv("ARROW_DEFAULT_MEMORY_POOL", raising=False)
+    process.set_up()
+    has = "jemalloc" in pa.supported_memory_backends()
+    assert os.environ.get("ARROW_DEFAULT_MEMORY_POOL") == ("jemalloc" if has else None)
+    monkeypatch.setenv("ARROW_DEFAULT_MEMORY_POOL", "system")
+    process.set_up()
+    assert os.environ["ARROW_DEFAULT_MEMORY_POOL"] == "system"
 
 
 @pytest.mark.parametrize("size", ["2", "4", "0016", "9" * 5000])

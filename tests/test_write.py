@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from linreg_cli.data.tables.open import open_table
-from linreg_cli.data.tables.write import table_suffix, write_table
+from linreg_cli.data.tables.write import GROUP_BYTES, table_suffix, write_table
 from linreg_cli.errors import UsageError
 
 SUFFIXES = [".csv", ".csv.gz", ".csv.zst", ".tsv", ".parquet", ".arrow", ".feather", ".jsonl"]
@@ -54,6 +54,18 @@ def test_compressed_bytes_do_not_depend_on_the_time(tmp_path):
         write_table(tmp_path / f"{name}.csv.gz", ".csv.gz", pa.table({"x": [1.0]}))
     assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
     assert gzip.decompress((tmp_path / "a.csv.gz").read_bytes()) == b"x\n1\n"
+
+
+def test_batches_of_few_rows_become_row_groups_of_some_mebibytes(tmp_path):
+    """A writer keeps a description of each column of each row group: a group for each batch has megabytes of them."""
+    values = np.arange(1_200_000.0)
+    batches = [pa.RecordBatch.from_arrays([pa.array(part)], ["x"]) for part in np.split(values, 400)]
+    write_table(tmp_path / "t.parquet", ".parquet", batches)
+    metadata = pq.read_metadata(tmp_path / "t.parquet")
+    groups = [metadata.row_group(each).num_rows for each in range(metadata.num_row_groups)]
+    assert all(8 * rows >= GROUP_BYTES for rows in groups[:-1])
+    assert len(groups) == -(-8 * len(values) // max(8 * rows for rows in groups)) < len(batches)
+    np.testing.assert_array_equal(pq.read_table(tmp_path / "t.parquet").column("x").to_numpy(), values)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,13 @@ def triangle(A: Array) -> Array:
     return np.asarray(np.linalg.qr(A, mode="r"))
 
 
+def square(R: Array) -> Array:
+    """An upper triangle with rows of zeros, where there were fewer rows than columns, and a diagonal of one sign."""
+    full = np.zeros((R.shape[1],) * 2)
+    full[: len(R)] = R
+    return full * np.where(np.diag(full) < 0, -1.0, 1.0)[:, None]
+
+
 def solve_triangle(R: Array, b: Array, *, transposed: bool = False) -> Array:
     """x with R x = b, or R' x = b, for an upper triangular R of full rank: back substitution.
 

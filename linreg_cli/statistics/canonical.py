@@ -21,10 +21,10 @@ from fractions import Fraction
 import numpy as np
 
 from linreg_cli.data.columns.kinds import Mask
-from linreg_cli.least_squares.decompositions import Array, triangle
+from linreg_cli.least_squares.decompositions import Array, square, triangle
 from linreg_cli.least_squares.factor import EPS, arithmetic_error, power_of_two, storing_error
 from linreg_cli.statistics.facts import TableStatistics
-from linreg_cli.statistics.moments import Moments, square
+from linreg_cli.statistics.moments import Moments
 
 #: Shares of the spread and of a grid at which the center goes to the next multiple. Means and variances of few whole
 #: numbers are fractions with small denominators, so it is none of these that decides.

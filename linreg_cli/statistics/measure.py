@@ -1,6 +1,6 @@
 """One pass over a table, or a part of its rows, block by block: its statistics."""
 
-import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -8,20 +8,22 @@ import numpy as np
 
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config
-from linreg_cli.data.columns.kinds import MISSING, Categories, Column, Mask, Numbers
+from linreg_cli.data.columns.kinds import MISSING, Categories, Column, Mask, Numbers, Rows
 from linreg_cli.data.dataset import SPLITS
-from linreg_cli.data.tables.blocks import NotInBlocksError
+from linreg_cli.data.tables.blocks import NotInBlocksError, one_ahead
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import DataError
 from linreg_cli.statistics.canonical import canonical
+from linreg_cli.statistics.collected import Collected, RowsDigest
+from linreg_cli.statistics.counting import ValueCounts
 from linreg_cli.statistics.derived import derived_terms
 from linreg_cli.statistics.facts import TableStatistics, WeightFacts, keys_of
-from linreg_cli.statistics.moments import Key, Moments, gap_of, level_of, target_of, value_of, without
+from linreg_cli.statistics.moments import Moments, gap_of, level_of, target_of, value_of, without
 from linreg_cli.statistics.opened import opened_source
 from linreg_cli.statistics.source import Source
 
-#: Rows of a block of moments: few enough to fit into the cache, enough to amortise the cost of a QR.
-_BLOCK_ROWS = 8_192
+#: Rows of the factors of blocks that are joined at once.
+_JOINED_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def measure(config: Config, part: Part = WHOLE) -> TableStatistics:
             raise DataError(f"{part.of:,} parts are more than the {n_rows:,} rows; make fewer parts", source.table.name)
         bounds = None if n_rows is None else part.rows(n_rows)
         try:
-            found = _Pass(source).over(source.blocks(bounds))
+            found = _Pass(source).over(one_ahead(source.blocks(bounds)))
         except NotInBlocksError as error:
             raise source.not_in_blocks(error) from None
         if not found.n_rows:
@@ -78,22 +80,29 @@ class _Pass:
         self._source = source
         names = (*source.columns, *(term.text for term in derived_terms(source.terms)))
         self._facts = {column: source.facts(column) for column in names}
-        self._moments = Moments.none(())
-        self._digest = hashlib.sha256()
+        self._moments, self._blocks = Moments.none(()), list[Moments]()
+        self._digest = RowsDigest()
         self._counts = dict.fromkeys(SPLITS, 0)
         self._n_rows = self._n_dropped = 0
         self._weights = None if source.data.weight is None else WeightFacts(source.data.weight)
-        self._held: dict[Key, list[Column]] = {}
-        self._held_weights: list[Column] = []
-        self._n_held = 0
+        self._rows, self._row_weights = Collected(), list[Column]()
+        self._missing, self._seen = Counter[str](), set[str]()
+        self._value_counts = {
+            column: ValueCounts() for column, facts in self._facts.items() if facts.histogram is not None
+        }
 
     def over(self, blocks: Iterator[tuple[int, Cells]]) -> TableStatistics:
         """The statistics of blocks of rows, each with the number of its first row."""
         for first, cells in blocks:
             self._add(first, cells)
-        self._flush()
+            del cells  # what is needed of it was copied
+            if self._rows.are_enough:
+                self._sum_up()
+        self._sum_up()
+        for column, counts in self._value_counts.items():
+            self._facts[column] = replace(self._facts[column], histogram=counts.histogram())
         columns = tuple(self._facts.values())
-        moments = self._moments.joined(Moments.none(()), keys_of(columns))
+        moments = self._moments.joined(*self._blocks, keys=keys_of(columns))
         return TableStatistics(
             self._source.settings, {}, (1, 1), (self._digest.hexdigest(),), self._n_rows, self._n_dropped,
             self._counts, columns, moments, self._weights,
@@ -112,11 +121,11 @@ class _Pass:
         self._n_rows += n_rows
         self._n_dropped += int(np.count_nonzero(dropped))
         source.refuse_gaps(raw, ~dropped, first)
-        train = ~dropped & (split == 0)
+        train = np.flatnonzero(~dropped & (split == 0))
         if self._weights is not None:
             weights = source.weights_of(cells, ~dropped, first)[train]
             self._weights = self._weights.with_weights(weights)
-            self._held_weights.append(weights)
+            self._row_weights.append(weights)
         made = source.derived(raw, ~dropped, first)
         of_numbers = {column: Numbers(each.values) for column, each in made.items() if each.values is not None}
         for column, values in (raw | of_numbers).items():
@@ -127,23 +136,20 @@ class _Pass:
         for column, each in made.items():
             for missing, products in each.without:
                 self._see_products(column, missing, products[train])
-        self._n_held += int(np.count_nonzero(train))
-        if self._n_held >= _BLOCK_ROWS:
-            self._flush()
+        self._rows.end(len(train))
 
-    def _see_numbers(self, column: str, values: Numbers, train: Mask, first: int) -> None:
-        facts, cells = self._facts[column], values.values[:][train]
-        if facts.role == "target":
-            cells = self._source.transformed(column, cells, train, first)
-        empty = np.isnan(cells)
-        gaps = int(np.count_nonzero(empty))
-        facts = facts.with_numbers(cells[~empty] if gaps else cells, values.n_missing, gaps)
-        if facts.kind == "empty" and values.n_missing < len(values.values):
-            facts = replace(facts, kind="number")
-        self._facts[column] = facts
-        self._hold(target_of(column) if facts.role == "target" else value_of(column), cells)
-        if facts.role != "target":
-            self._hold(gap_of(column), empty.astype(np.float64))
+    def _see_numbers(self, column: str, values: Numbers, train: Rows, first: int) -> None:
+        is_target = self._facts[column].role == "target"
+        cells = self._rows.room(target_of(column) if is_target else value_of(column), len(train))
+        np.take(values.values[:], train, out=cells)
+        if is_target:
+            cells[:] = self._source.transformed(column, cells, train, first)
+        if n_missing := values.n_missing:
+            self._missing[column] += n_missing
+            if not is_target and (empty := np.isnan(cells)).any():
+                self._rows.room(gap_of(column), len(train))[:] = empty
+        if n_missing < len(values.values):
+            self._seen.add(column)
 
     def _see_products(self, column: str, missing: str, products: Column) -> None:
         """A feature in the train rows of a key of `Made.without`; elsewhere it is kept as 0."""
@@ -153,9 +159,9 @@ class _Pass:
             self._facts[column] = self._facts[column].with_values(missing, products[here])
             if not known:
                 self._source.refuse_products(self._facts[column])
-            self._hold(without(column, missing), np.where(here, products, 0.0))
+            self._rows.room(without(column, missing), len(products))[:] = np.where(here, products, 0.0)
 
-    def _see_category(self, column: str, values: Categories, train: Mask, used: Mask) -> None:
+    def _see_category(self, column: str, values: Categories, train: Rows, used: Mask) -> None:
         codes, of_used, n_levels = values.codes[train], values.codes[used], len(values.levels)
         counts = np.bincount(codes[codes >= 0], minlength=n_levels).tolist()
         there = np.bincount(of_used[of_used >= 0], minlength=n_levels) > 0
@@ -165,33 +171,34 @@ class _Pass:
         self._facts[column] = replace(facts, kind=values.kind if values.levels else facts.kind, is_category=True)
         self._source.refuse_levels(self._facts[column])
         for code, level in enumerate(values.levels):
-            self._hold(level_of(column, level), (codes == code).astype(np.float64))
-        self._hold(gap_of(column), (codes == MISSING).astype(np.float64))
+            if counts[code]:
+                np.equal(codes, code, out=self._rows.room(level_of(column, level), len(codes)))
+        if gaps:
+            self._rows.room(gap_of(column), len(codes))[:] = codes == MISSING
 
-    def _hold(self, key: Key, values: Column) -> None:
-        """Keep a column of the block until there are enough rows for a QR; before its first block it was 0."""
-        held = self._held.setdefault(key, [])
-        if before := self._n_held - sum(map(len, held)):
-            held.append(np.zeros(before))
-        held.append(values)
+    def _sum_up(self) -> None:
+        """Add the rows that were collected to the moments."""
+        rows = self._rows
+        if rows.n_rows:
+            weights = np.concatenate(self._row_weights) if self._row_weights else None
+            for key, values in zip(rows.keys, rows.values[1:], strict=True):
+                self._digest.add("\0".join(key), values)
+                if key[0] in ("value", "target"):
+                    self._add_facts(key[1], values)
+            if weights is not None:
+                self._digest.add("weights", weights)
+            self._blocks.append(Moments.of_rows(rows.keys, rows.values, weights))
+            if sum(len(each.R) for each in self._blocks) >= _JOINED_ROWS:
+                keys = dict.fromkeys(key for each in (self._moments, *self._blocks) for key in each.keys)
+                self._moments, self._blocks = self._moments.joined(*self._blocks, keys=tuple(keys)), []
+        rows.clear()
+        self._row_weights = []
 
-    def _flush(self) -> None:
-        """Add the rows that are held to the moments."""
-        if not self._n_held:
-            self._held, self._held_weights = {}, []
-            return
-        columns = {}
-        for key, blocks in self._held.items():
-            values = np.concatenate(blocks)
-            values = np.append(values, np.zeros(self._n_held - len(values)))
-            columns[key] = values
-            self._digest.update("\0".join(key).encode())
-            self._digest.update(np.ascontiguousarray(values).data)
-        columns = {key: values for key, values in columns.items() if key[0] != "gap" or values.any()}
-        weights = np.concatenate(self._held_weights) if self._held_weights else None
-        if weights is not None:
-            self._digest.update(np.ascontiguousarray(weights).data)
-        block = Moments.of_rows(columns, weights)
-        keys = tuple(dict.fromkeys((*self._moments.keys, *block.keys)))
-        self._moments = self._moments.joined(block, keys)
-        self._held, self._held_weights, self._n_held = {}, [], 0
+    def _add_facts(self, column: str, train: Column) -> None:
+        """Add train rows of a column of numbers to what is known of it."""
+        facts = self._facts[column].with_numbers(train, self._missing.pop(column, 0))
+        if column in self._value_counts:
+            self._value_counts[column].add(train if not facts.gaps else train[~np.isnan(train)])
+        if facts.kind == "empty" and column in self._seen:
+            facts = replace(facts, kind="number")
+        self._facts[column] = facts

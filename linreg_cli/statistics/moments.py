@@ -11,12 +11,13 @@ missing cells. With a fill f, the column is center + values + (f - center) * ind
 Suffixes are shapes: n rows, m columns, without that of ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from linreg_cli.least_squares.decompositions import Array, triangle
+from linreg_cli.least_squares.decompositions import Array, square, triangle
+from linreg_cli.least_squares.tall import tall_triangle
 
 #: A share of the weight as small as this is rounding error of none.
 _NONE = 1e-24
@@ -73,34 +74,38 @@ class Moments:
         return cls(0, tuple(keys), np.zeros(len(keys)), np.zeros((len(keys) + 1,) * 2))
 
     @classmethod
-    def of_rows(cls, columns: Mapping[Key, Array], weights: Array | None = None) -> "Moments":
+    def of_rows(cls, keys: Sequence[Key], columns: Array, weights: Array | None = None) -> "Moments":
         """The moments of a block of rows.
 
         Args:
-            columns: each of shape (n_rows,), at least one row; a missing cell of a `value` is nan, and its `gap` is
-                among the columns.
+            keys: the columns; of a `value` with missing cells its `gap` is among them.
+            columns: room for a column of ones, then the columns in their order, shape (m + 1, n_rows), at least one
+                row; a missing cell of a `value` is nan. They are overwritten.
             weights: of the rows, above 0, in any unit, shape (n_rows,); None: all are 1.
 
-        >>> found = Moments.of_rows({value_of("x"): np.array([1.0, 3.0]), target_of("y"): np.array([2.0, 2.0])})
+        >>> found = Moments.of_rows((value_of("x"), target_of("y")), np.array([[0.0, 0.0], [1.0, 3.0], [2.0, 2.0]]))
         >>> found.center.tolist(), found.mean.round(12).tolist()
         ([2.0, 2.0], [2.0, 2.0])
         """
-        keys = tuple(columns)
-        n = len(columns[keys[0]])
-        rows, center = np.empty((n, len(keys) + 1)), np.zeros(len(keys))
-        rows[:, 0] = 1.0
-        for position, key in enumerate(keys):
-            values = columns[key]
-            if key[0] in ("value", "target"):
-                present = values[~np.isnan(values)] if gap_of(key[1]) in columns else values
-                if len(present):  # about the first one, so that the center of a constant column is its value
-                    center[position] = present[0] + np.mean(present - present[0])
-                rows[:, position + 1] = np.where(np.isnan(values), 0.0, values - center[position])
-            else:
-                rows[:, position + 1] = values
+        of_values = np.array([key[0] in ("value", "target") for key in keys], dtype=bool)
+        rows = columns[1:]
+        with np.errstate(over="ignore"):
+            center = np.where(of_values, rows.sum(axis=1) / rows.shape[1], 0.0)
+        center = np.where(np.isinf(center), rows[:, 0], center)
+        for place in np.flatnonzero(np.isnan(center)):
+            missing = np.isnan(rows[place])
+            present = rows[place, ~missing]
+            center[place] = present[0] + np.mean(present - present[0]) if len(present) else 0.0
+            rows[place, missing] = center[place]
+        # the rounding error of a mean would give a constant column a tiny spread, so its center is its value
+        for place in np.flatnonzero(of_values & (abs(center - rows[:, 0]) <= 1e-12 * abs(center))):
+            if (rows[place] == rows[place, 0]).all():
+                center[place] = rows[place, 0]
+        rows -= center[:, None]
+        columns[0] = 1.0
         if weights is not None:
-            rows *= np.sqrt(weights)[:, None]
-        return cls(n, keys, center, square(triangle(rows)))
+            columns *= np.sqrt(weights)
+        return cls(columns.shape[1], tuple(keys), center, tall_triangle(columns))
 
     @property
     def mean(self) -> Array:
@@ -138,27 +143,27 @@ class Moments:
                 R[:, place + 1] += by * ones
         return replace(self, center=center, R=R)
 
-    def joined(self, other: "Moments", keys: Sequence[Key]) -> "Moments":
-        """The moments of the rows of both.
+    def joined(self, *others: "Moments", keys: Sequence[Key]) -> "Moments":
+        """The moments of the rows of all.
 
         Args:
-            other: of other rows.
-            keys: the columns of the result: those of both.
+            others: of other rows.
+            keys: the columns of the result: those of all.
 
         Source: T. F. Chan, G. H. Golub, R. J. LeVeque, Algorithms for computing the sample variance, 1983 (one mean for
-        two sets of rows); J. Demmel and others, Communication-optimal parallel and sequential QR, 2012.
+        sets of rows); J. Demmel and others, Communication-optimal parallel and sequential QR, 2012.
         """
-        a, b = self.arranged(keys), other.arranged(keys)
-        if not a.n or not b.n:
-            only = a if a.n else b
-            return replace(only, R=square(triangle(only.R))) if only.n else Moments.none(keys)
+        sets = [each.arranged(keys) for each in (self, *others) if each.n]
+        if len(sets) <= 1:
+            return replace(sets[0], R=square(triangle(sets[0].R))) if sets else Moments.none(keys)
         of_values = np.array([key[0] in ("value", "target") for key in keys], dtype=bool)
-        sums_a, sums_b = a.present * a.R[0, 0] ** 2, b.present * b.R[0, 0] ** 2
-        share = np.divide(sums_b, sums_a + sums_b, out=np.zeros(len(keys)), where=sums_a + sums_b > 0)
-        mean_a, mean_b = a.mean, b.mean
-        center = np.where(of_values, mean_a + (mean_b - mean_a) * share, 0.0)
-        stacked = np.vstack([a.about(center).R, b.about(center).R])
-        return Moments(a.n + b.n, tuple(keys), center, square(triangle(stacked)))
+        sums = [each.present * each.R[0, 0] ** 2 for each in sets]
+        whole, first = sum(sums), sets[0].mean
+        away = [(each.mean - first) * of_some for each, of_some in zip(sets[1:], sums[1:], strict=True)]
+        center = first + np.divide(sum(away), whole, out=np.zeros(len(keys)), where=whole > 0)
+        center = np.where(of_values, center, 0.0)
+        stacked = np.vstack([each.about(center).R for each in sets])
+        return Moments(sum(each.n for each in sets), tuple(keys), center, square(triangle(stacked)))
 
     @property
     def present(self) -> Array:
@@ -179,15 +184,8 @@ def merged(parts: Sequence[Moments], keys: Sequence[Key]) -> Moments:
         parts: at least one, in their order.
         keys: the columns of the result.
     """
-    level = [each.joined(Moments.none(keys), keys) for each in parts]
+    level = [each.joined(keys=keys) for each in parts]
     while len(level) > 1:
         pairs = [level[first : first + 2] for first in range(0, len(level), 2)]
-        level = [pair[0].joined(pair[1], keys) if len(pair) == 2 else pair[0] for pair in pairs]
+        level = [pair[0].joined(pair[1], keys=keys) if len(pair) == 2 else pair[0] for pair in pairs]
     return level[0]
-
-
-def square(R: Array) -> Array:
-    """An upper triangle with rows of zeros, where there were fewer rows than columns, and a diagonal of one sign."""
-    full = np.zeros((R.shape[1],) * 2)
-    full[: len(R)] = R
-    return full * np.where(np.diag(full) < 0, -1.0, 1.0)[:, None]

@@ -44,23 +44,31 @@ class Histogram:
         >>> Histogram.none().with_values(np.array([3.0, -1.0, 10.0])).median()
         (3.0, 0.0)
         """
-        bins, counts = np.unique(_ordered(values) >> np.uint64(self.dropped), return_counts=True)
+        return self.with_ordered(ordered(values))
+
+    def with_ordered(self, values: Bins) -> "Histogram":
+        """As `with_values`, of `ordered` values."""
+        bins, counts = np.unique(values >> np.uint64(self.dropped), return_counts=True)
         return self.joined(Histogram(self.dropped, bins, counts.astype(np.int64)))
 
     def joined(self, other: "Histogram") -> "Histogram":
         """The histogram of the values of both."""
         dropped = max(self.dropped, other.dropped)
         bins = np.concatenate([each.bins >> np.uint64(dropped - each.dropped) for each in (self, other)])
-        found, where = np.unique(bins, return_inverse=True)
-        counts = np.zeros(len(found), np.int64)
-        np.add.at(counts, where, np.concatenate([self.counts, other.counts]))
-        while len(found) > MOST_BINS:
-            dropped += 1
-            found, where = np.unique(found >> np.uint64(1), return_inverse=True)
-            fewer = np.zeros(len(found), np.int64)
-            np.add.at(fewer, where, counts)
-            counts = fewer
-        return Histogram(dropped, found, counts)
+        order = np.argsort(bins, kind="stable")  # which merges two ascending runs
+        return Histogram(
+            dropped, *_summed(bins[order], np.concatenate([self.counts, other.counts])[order])
+        ).coarse_enough()
+
+    def coarse_enough(self) -> "Histogram":
+        """The histogram with at most `MOST_BINS` bins, of as few low bits dropped as possible."""
+        n_bins = len(self.bins)
+        if n_bins <= MOST_BINS:
+            return self
+        # two neighbours stay apart as long as their highest different bit is not dropped
+        different = self.bins[1:] ^ self.bins[:-1]
+        more = int(np.partition(different, n_bins - 1 - MOST_BINS)[n_bins - 1 - MOST_BINS]).bit_length()
+        return Histogram(self.dropped + more, *_summed(self.bins >> np.uint64(more), self.counts))
 
     def median(self) -> tuple[float, float]:
         """The median, and how far from it that of the values may be; 0 where the values are exact.
@@ -85,13 +93,23 @@ class Histogram:
         return float(_value(low)), float(_value(high))
 
 
-def _ordered(values: Column) -> Bins:
-    """Whole numbers in the order of the values; -0.0 is 0.0."""
-    bits = np.ascontiguousarray(values + 0.0, dtype=np.float64).view(np.uint64)
-    return np.where(bits & _SIGN, ~bits, bits | _SIGN)
+def ordered(values: Column) -> Bins:
+    """Whole numbers in the order of some values, shape (n_values,); -0.0 is 0.0."""
+    bits = np.ascontiguousarray(values + 0.0, dtype=np.float64).view(np.int64)
+    # all bits of a negative number change, and the sign of the others
+    flipped = (bits >> np.int64(63)) | np.int64(-(2**63))
+    return (bits ^ flipped).view(np.uint64)
+
+
+def _summed(bins: Bins, counts: Counts) -> tuple[Bins, Counts]:
+    """Each of ascending bins once, with the sum of its counts."""
+    if not len(bins):
+        return bins, counts
+    starts = np.flatnonzero(np.append(True, bins[1:] != bins[:-1]))
+    return bins[starts], np.add.reduceat(counts, starts)
 
 
 def _value(ordered: np.uint64) -> np.float64:
-    """The value of a whole number of `_ordered`."""
+    """The value of a whole number of `ordered`."""
     bits = ordered ^ _SIGN if ordered & _SIGN else ~ordered
     return np.float64(np.asarray([bits], dtype=np.uint64).view(np.float64)[0])

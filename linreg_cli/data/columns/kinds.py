@@ -1,5 +1,6 @@
 """Kinds of columns: numbers with missing cells, categories, and encoded columns that are computed on access."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -182,13 +183,12 @@ def _first_infinite(values: Values, first: int) -> int | None:
 def _missing_and_infinite(values: Values, first: int) -> tuple[int, int]:
     """How many cells are missing, and how many infinite."""
     missing = infinite = 0
-    for part in pieces(values):
-        # A sum is finite only if all of its terms are, and it needs no array.
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = np.sum(part)
-        if not np.isfinite(total):
-            missing += int(np.count_nonzero(np.isnan(part)))
-            infinite += int(np.count_nonzero(np.isinf(part)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for part in pieces(values):
+            # A sum is finite only if all of its terms are, and it needs no array.
+            if not math.isfinite(part.sum()):
+                missing += int(np.count_nonzero(np.isnan(part)))
+                infinite += int(np.count_nonzero(np.isinf(part)))
     return missing, infinite
 
 

@@ -146,7 +146,7 @@ class ArrowTable:
 
     def row_blocks(self) -> Iterator[pa.Table]:
         """See `Table.row_blocks`. JSON Lines are read as a whole."""
-        return self._blocks(self.columns, None, group_rows(len(self.columns)), one_dictionary=True)
+        return self._blocks(self.columns, None, _block_rows(len(self.columns)), one_dictionary=True)
 
     def _blocks(
         self, columns: list[str], rows: tuple[int, int] | None, n_rows: int, *, one_dictionary: bool
@@ -167,7 +167,9 @@ class ArrowTable:
                 names = [name for name in columns if name in self._schemas[place].names]
                 for batch in _batches(self._parts[place], names, n_rows, own):
                     block = pa.Table.from_batches([batch])
-                    yield pa.concat_tables([empty, block], promote_options="permissive").select(columns)
+                    if block.schema != empty.schema:
+                        block = pa.concat_tables([empty, block], promote_options="permissive").select(columns)
+                    yield block
         except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
             raise NotInBlocksError(str(error)) from None
 
@@ -199,9 +201,7 @@ class ArrowTable:
     ) -> Iterator[Cells]:
         """See `Table.cell_blocks`. Each block of a column with a dictionary has one of its own."""
         names = [*dict.fromkeys((*columns, *text))]
-        # What is made of cells takes several times their memory, and a Parquet reader as much for its own.
-        n_rows = -(-group_rows(len(names)) // _PER_GROUP)
-        for block in self._blocks(names, rows, n_rows, one_dictionary=False):
+        for block in self._blocks(names, rows, _block_rows(len(names)), one_dictionary=False):
             yield cells_of_block(self._with_categories(block), columns, self._missing_values)
 
     def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
@@ -252,6 +252,11 @@ class ArrowTable:
         return _load(part)
 
 
+def _block_rows(n_columns: int) -> int:
+    """Rows of a block: what is made of cells takes several times their memory, and a Parquet reader as much."""
+    return -(-group_rows(n_columns) // _PER_GROUP)
+
+
 def _is_json(part: TableFile) -> bool:
     # Of these formats only JSON Lines can be named by `data.format`, for a file whose name says nothing.
     return part.suffix not in (".parquet", ".arrow", ".feather")
@@ -287,7 +292,9 @@ def _batches(
         # otherwise a whole row group is read at once
         with part.opened() as bytes_, pq.ParquetFile(bytes_, pre_buffer=False, buffer_size=buffer) as file:
             groups, at = row_groups(file.metadata, rows)
-            yield from between(file.iter_batches(min(n_rows, BATCH_ROWS), groups, columns), at, rows)
+            # A second thread would keep a heap of its own, 20 MiB for 16 columns.
+            batches = file.iter_batches(min(n_rows, BATCH_ROWS), groups, columns, use_threads=False)
+            yield from between(batches, at, rows)
         return
     with _arrow(part) as (_, batches):
         for batch in between(batches, 0, rows):

@@ -1,18 +1,22 @@
 """Reading tables block by block: numbers are stored once, as float64; other columns as Arrow chunks."""
 
+import contextvars
+import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from linreg_cli.data.columns.arrow import is_text_type, release_unused, to_numpy
+from linreg_cli.data.columns.arrow import as_float64, is_text_type, release_unused
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Numbers, as_number
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.tables.table import Cells, is_number_type
+
+Item = TypeVar("Item")
 
 #: Bytes of text that are parsed at once: many rows, and few bytes beside the columns that they become.
 BLOCK_BYTES = 2**20
@@ -72,8 +76,8 @@ def numeric_marks(missing_values: Collection[str]) -> list[float]:
 
 def float64_of(column: pa.Array | pa.ChunkedArray, marks: Sequence[float]) -> Column:
     """A column of numbers of any type, shape (n_rows,), float64; nan where a cell is missing or one of the marks."""
-    values = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
-    found = to_numpy(values if pa.types.is_float64(values.type) else values.cast(pa.float64(), safe=False))
+    parts = [as_float64(part) for part in (column.chunks if isinstance(column, pa.ChunkedArray) else [column])]
+    found = parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0), *parts])
     if marks and (gaps := np.isin(found, marks)).any():
         return np.where(gaps, np.nan, found)
     return found
@@ -170,6 +174,24 @@ def refuse_uneven(block: bytes) -> None:
     quotes, ends = np.flatnonzero(marks == ord('"')), np.flatnonzero(marks == ord("\n"))
     if (np.searchsorted(quotes, ends) % 2).any():
         raise UnevenLinesError
+
+
+def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The items of an iterator, each made by a thread while the one before it is used.
+
+    >>> list(one_ahead(iter("abc")))
+    ['a', 'b', 'c']
+    """
+    context = contextvars.copy_context()
+
+    def made() -> list[Item]:
+        return context.run(lambda: list(itertools.islice(items, 1)))
+
+    with ThreadPoolExecutor(1, "linreg-ahead") as pool:
+        following = pool.submit(made)
+        while found := following.result():
+            following = pool.submit(made)
+            yield found.pop()  # the caller alone holds it
 
 
 def in_parallel(work: Callable[[int, bytes], pa.Table], blocks: Iterable[bytes]) -> Iterator[pa.Table]:

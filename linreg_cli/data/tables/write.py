@@ -30,6 +30,9 @@ _FORMATS: dict[str, tuple[str | None, str | None]] = {
     ".jsonl": (None, None),
 }
 
+#: Bytes of the columns of a row group of a Parquet file that is written.
+GROUP_BYTES = 2 * 2**20
+
 
 def table_suffix(path: str | Path) -> str:
     """The suffix of a path that names the format, in lower case; `.csv` for a pipe or a device without one.
@@ -131,6 +134,33 @@ class _CsvWriter:
         self._sink.write(text.getvalue().encode())
 
 
+class _GroupWriter:
+    """Writes a Parquet file in row groups of about `GROUP_BYTES`, whatever the size of the batches.
+
+    The description of every column of every row group, 2 kB, stays in memory until the file ends: of 2,600,000 rows of
+    17 columns in groups of 8,000 rows 10 MiB. Groups of 4 MiB take as much for their pages.
+
+    Args:
+        writer: pyarrow's, which writes what it is given as a group of its own.
+    """
+
+    def __init__(self, writer: Any) -> None:
+        self._writer, self._held, self._bytes = writer, list[pa.RecordBatch](), 0
+
+    def write_batch(self, batch: pa.RecordBatch) -> None:
+        """Write some rows, or keep them for the next group."""
+        self._held.append(batch)
+        self._bytes += batch.nbytes
+        if self._bytes >= GROUP_BYTES:
+            self.write_held()
+
+    def write_held(self) -> None:
+        """Write the rows that are kept as a group."""
+        if self._held:
+            self._writer.write_table(pa.Table.from_batches(self._held))
+            self._held, self._bytes = [], 0
+
+
 class _JsonWriter:
     """Writes JSON Lines; what JSON has no form for, such as a date, is text, and a number that is not finite is null.
 
@@ -182,6 +212,8 @@ def _writer(
         elif suffix == ".parquet":
             import pyarrow.parquet as pq
 
-            yield stack.enter_context(pq.ParquetWriter(sink, schema))
+            held = _GroupWriter(stack.enter_context(pq.ParquetWriter(sink, schema)))
+            yield held
+            held.write_held()
         else:
             yield stack.enter_context(pa.ipc.new_file(sink, schema))

@@ -96,6 +96,8 @@ class ReferenceExecutor:
                 )  # fmt: skip
             state.step += 1
         state.momentum |= {name: buffer for name, buffer in zip(names, buffers, strict=True) if buffer is not None}
+        if state.step == plan.total_steps:
+            self._windows.forget()
         return losses
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:

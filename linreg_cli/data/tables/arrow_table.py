@@ -167,7 +167,9 @@ class ArrowTable:
                 names = [name for name in columns if name in self._schemas[place].names]
                 for batch in _batches(self._parts[place], names, n_rows, own):
                     block = pa.Table.from_batches([batch])
-                    yield pa.concat_tables([empty, block], promote_options="permissive").select(columns)
+                    if block.schema != empty.schema:
+                        block = pa.concat_tables([empty, block], promote_options="permissive").select(columns)
+                    yield block
         except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
             raise NotInBlocksError(str(error)) from None
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from linreg_cli.addresses import is_address
 from linreg_cli.config.data import TableData
@@ -24,7 +23,6 @@ from linreg_cli.data.encoding.cells import (
 )
 from linreg_cli.data.encoding.date_values import date_columns, date_parts
 from linreg_cli.data.encoding.derived import too_many
-from linreg_cli.data.encoding.notation import notation_of
 from linreg_cli.data.encoding.number_hints import wrong_type
 from linreg_cli.data.encoding.transform import domain, forward
 from linreg_cli.data.encoding.treatments import Treatment
@@ -36,9 +34,10 @@ from linreg_cli.data.tables.download import fetch
 from linreg_cli.data.tables.glance import digest_of
 from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.table import Cells, Table, is_number_type
-from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
+from linreg_cli.data.tables.text_format import DEFAULT
 from linreg_cli.errors import DataError, Fault
-from linreg_cli.remedies import change, for_columns, leave_out, missing, quoted, setting
+from linreg_cli.remedies import change, for_columns, leave_out, missing, setting
+from linreg_cli.statistics.block_faults import in_row, late_text_fault
 from linreg_cli.statistics.derived import Made, derived_terms, derived_values, fewest_products
 from linreg_cli.statistics.facts import ColumnFacts, Plain
 from linreg_cli.statistics.quantiles import Histogram
@@ -183,11 +182,11 @@ class Source:
             else:
                 found = self._as_numbers(cells, column)
             if isinstance(found, Fault):
-                faults.append(_in_row(found, first))
+                faults.append(in_row(found, first))
             else:
                 out[column] = found
         parts, more = date_parts(cells, self.terms, marks, self.table.name, self.zones)
-        faults += [_in_row(fault, first) for fault in more]
+        faults += [in_row(fault, first) for fault in more]
         if faults:
             raise DataError(faults)
         out = {name: parts[name] if name in parts else out[name] for name in self.columns}
@@ -201,7 +200,7 @@ class Source:
         try:
             return derived_values(self.terms, raw, used, self.table.name, self.text)
         except DataError as error:
-            raise DataError([_in_row(fault, first) for fault in error.faults]) from None
+            raise DataError([in_row(fault, first) for fault in error.faults]) from None
 
     def _as_numbers(self, cells: Cells, column: str) -> Numbers | Fault:
         marks, name, source = self.config.preprocess.missing_values, self.table.name, self.table.as_text()
@@ -209,7 +208,7 @@ class Source:
         if values is None or values.null_count == len(values) or is_number_type(values.type):
             return number_column(cells, column, marks, name, source)
         written = DEFAULT if source is None else source.format
-        if self.treated[column].categorical and (fault := _late_text(values, column, marks, name, written)):
+        if self.treated[column].categorical and (fault := late_text_fault(values, column, marks, name, written)):
             return fault
         return wrong_type(values, column, marks, name, self.treated[column].use, written)
 
@@ -224,7 +223,7 @@ class Source:
         try:
             found = weight_column(cells, column, marks, name, self.table.as_text())
         except DataError as error:
-            raise DataError([_in_row(fault, first) for fault in error.faults]) from None
+            raise DataError([in_row(fault, first) for fault in error.faults]) from None
         values = found.values[:]
         refuse_weights(values, np.flatnonzero(used & ~((values > 0) & np.isfinite(values))), column, name, first)
         return values
@@ -260,7 +259,7 @@ class Source:
         else:
             remedy = f"{change(*missing(column, 'level'))} (or drop), or leave the column out with {leave_out(column)}"
             fault = missing_fault(values, rows, column, self.table.name, f"fill it in, {remedy}")
-        return [] if fault is None else [_in_row(fault, first)]
+        return [] if fault is None else [in_row(fault, first)]
 
     def refuse_levels(self, facts: ColumnFacts) -> None:
         """Refuse a category with more levels than the config allows.
@@ -326,27 +325,3 @@ class Source:
         why = str(error) or "its lines do not show where its rows end"
         check = "'linreg inspect -c CONFIG' reads the table as a whole, and says which cells and what to do"
         return DataError(f"the table cannot be summarised block by block: {why}; {check}", self.table.name)
-
-
-def _late_text(
-    values: pa.ChunkedArray, column: str, marks: Sequence[str], name: str, written: TextFormat
-) -> Fault | None:
-    """The fault of text in a column that may be a category, and that is of numbers in the first rows of the table."""
-    found, is_number = category_column(values, marks, kind_of(values.type)), notation_of(written).matches
-    bad = np.array([not is_number(level) for level in found.levels], dtype=bool)
-    if not bad.any():
-        return None
-    row = int(np.argmax((found.codes >= 0) & bad[found.codes]))
-    cell, keep = quoted(found.levels[found.codes[row]]), for_columns([column], "categorical", "one_hot")
-    message = f"{cell} is not a number, and those of the first rows of the table are; correct the cell, or set {keep}"
-    ways = f"{message} to use the column as text, or leave it out with {leave_out(column)}"
-    return Fault(ways, f"{name}, row {row + 1}, column {column!r}", columns=(column,))
-
-
-def _in_row(fault: Fault, first: int) -> Fault:
-    """A fault of a block, with the number of its row in the table."""
-    if fault.where is None or ", row " not in fault.where:
-        return fault
-    head, _, rest = fault.where.rpartition(", row ")
-    row, comma, more = rest.partition(",")
-    return replace(fault, where=f"{head}, row {int(row) + first}{comma}{more}", block=None)

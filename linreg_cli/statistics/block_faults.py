@@ -1,0 +1,37 @@
+"""What is wrong with a block of rows, with the numbers of its rows in the table."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from linreg_cli.data.encoding.cells import category_column, kind_of
+from linreg_cli.data.encoding.notation import notation_of
+from linreg_cli.data.tables.text_format import TextFormat
+from linreg_cli.errors import Fault
+from linreg_cli.remedies import for_columns, leave_out, quoted
+
+
+def late_text_fault(
+    values: pa.ChunkedArray, column: str, marks: Sequence[str], name: str, written: TextFormat
+) -> Fault | None:
+    """The fault of text in a column that may be a category, and that is of numbers in the first rows of the table."""
+    found, is_number = category_column(values, marks, kind_of(values.type)), notation_of(written).matches
+    bad = np.array([not is_number(level) for level in found.levels], dtype=bool)
+    if not bad.any():
+        return None
+    row = int(np.argmax((found.codes >= 0) & bad[found.codes]))
+    cell, keep = quoted(found.levels[found.codes[row]]), for_columns([column], "categorical", "one_hot")
+    message = f"{cell} is not a number, and those of the first rows of the table are; correct the cell, or set {keep}"
+    ways = f"{message} to use the column as text, or leave it out with {leave_out(column)}"
+    return Fault(ways, f"{name}, row {row + 1}, column {column!r}", columns=(column,))
+
+
+def in_row(fault: Fault, first: int) -> Fault:
+    """A fault of a block, with the number of its row in the table."""
+    if fault.where is None or ", row " not in fault.where:
+        return fault
+    head, _, rest = fault.where.rpartition(", row ")
+    row, comma, more = rest.partition(",")
+    return replace(fault, where=f"{head}, row {int(row) + first}{comma}{more}", block=None)

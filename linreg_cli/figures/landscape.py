@@ -124,7 +124,7 @@ def _from_rows(run: Material, k: int, names: list[str], short: list[str]) -> tup
             part = points[start : start + block]
             elements = loss.elements(torch.from_numpy(X @ part.T - y[:, None])).numpy()
             if problem.weight_n is not None:
-                elements = elements * problem.weight_n[:, None]
+                elements = elements * np.asarray(problem.weight_n)[:, None]
             out[start : start + block] = elements.sum(axis=0) if loss.is_sum else elements.mean(axis=0)
         return out
 

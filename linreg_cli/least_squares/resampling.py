@@ -91,7 +91,7 @@ def weighted_mean(factor: Factor, values: Array) -> Array:
     """The mean over all rows of values of shape (n_samples, k), weighted as the rows of the factor are; shape (k,)."""
     if factor.root_n is None:
         return np.asarray(values.mean(axis=0))
-    weights = factor.root_n**2
+    weights = np.asarray(factor.root_n) ** 2
     found: Array = weights @ values / weights.sum()
     return found
 

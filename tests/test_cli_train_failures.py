@@ -96,7 +96,7 @@ def test_a_complete_run_that_is_resumed_still_meets_its_gates(linreg):
 
 def test_a_resumed_run_meets_the_conditions_that_it_began_with(linreg, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("linreg_cli.pipeline.workflow._evaluate", _interrupted)
+        patch.setattr("linreg_cli.pipeline.results.evaluate", _interrupted)
         begun = linreg("train", "-c", CONFIGS / "smoke.yaml", "--fail-if", "test.r2 > 0.5")
     assert begun.code == 130
     resumed = linreg("train", "--resume", "smoke")

@@ -92,18 +92,18 @@ def test_an_alias_within_its_own_anchor_is_refused(tmp_path, merge):
 def test_an_alias_bomb_is_refused_in_bounded_time(tmp_path):
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30)]
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert "more than 2,000,000 values" in messages(lambda: read(tmp_path, "\n".join(lines).encode()))[0]
-    assert time.perf_counter() - begun < 2  # 10^30 values when expanded; refused by arithmetic, in milliseconds
+    assert time.process_time() - begun < 2  # 10^30 values when expanded; refused by arithmetic, in milliseconds
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ("{a: ", "}"), ("[", "")])
 @pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 100_000])
 def test_deep_nesting_is_refused(tmp_path, opening, closing, depth):
-    begun = time.perf_counter()
+    begun = time.process_time()
     [message] = messages(lambda: read(tmp_path, b"a: " + (opening * depth + "1" + closing * depth).encode()))
     assert f"nested deeper than {MAX_DEPTH} levels" in message or "not valid YAML" in message
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_nesting_to_the_limit_is_read(tmp_path):
@@ -155,11 +155,11 @@ def test_a_huge_file_is_refused_without_being_read_whole(tmp_path):
     path = tmp_path / "a.yaml"
     with open(path, "wb") as file:
         file.truncate(100 * MAX_BYTES)  # sparse: 800 MiB of NUL that take no room
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert messages(lambda: read_file(path)) == [
         f"{path}: larger than 8 MiB; put the rows into a table (data.source: table)"
     ]
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize(

@@ -169,10 +169,28 @@ def test_a_rate_of_zero_shows_the_gradient_and_no_move(linreg):
     assert "w[x] = 1.4 - 0 * (-26.64) = 1.4" in out
 
 
-def test_shards_are_refused_at_their_own_key(linreg):
-    result = linreg("explain", "-c", CONFIGS / "points.yaml", "--set", "train.shards=2")
-    assert result.code == 2
-    assert result.err.startswith("error: --set train.shards=2: train.shards: steps are worked on all rows at once")
+def test_shards_change_no_step(linreg):
+    here, there = (
+        linreg("explain", "-c", CONFIGS / "points.yaml", "--steps", "3", "--json", *more).json
+        for more in ((), ("--set", "train.shards=2"))
+    )
+    assert here == there
+
+
+def test_rows_on_the_disk_are_worked_as_those_in_memory(linreg, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(50, 4))
+    names, columns = "a,b,p,y", np.column_stack([rows[:, :2], np.abs(rows[:, 2]) + 0.1, rows[:, 3]])
+    np.savetxt(tmp_path / "t.csv", columns, delimiter=",", header=names, comments="")
+    (tmp_path / "c.yaml").write_text(
+        f"data: {{path: {tmp_path / 't.csv'}, target: y, weight: p}}\n"
+        "train: {shuffle: blocks, blocks: 3, batch_size: 7}\noptimizer: {lr: 0.1, momentum: 0.5}\n"
+    )
+    explained = ["explain", "-c", tmp_path / "c.yaml", "--steps", "9", "--json", "--set"]
+    assert linreg(*explained, "data.stream=true").json == linreg(*explained, "data.stream=false").json
+    full = [*explained, "data.stream=true", "--set", "train.shuffle=true", "--set", "train.blocks=null"]
+    refused = linreg(*full, "--set", "train.batch_size=full", "--steps", "1")
+    assert refused.code == 2
+    assert "which stay on the disk; set train.batch_size: 32, or data.stream: false" in refused.err
 
 
 def test_more_steps_than_the_config_trains_are_refused(linreg):

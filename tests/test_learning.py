@@ -35,7 +35,7 @@ def same(shown, printed):
 
 def test_the_page_does_what_it_shows(linreg, monkeypatch):
     """Every block in its order; each shown line is among the printed ones, after the line shown before it."""
-    monkeypatch.setattr("linreg_cli.pipeline.workflow._draw", lambda *_: [])  # the page draws by `linreg plot`
+    monkeypatch.setattr("linreg_cli.pipeline.results.draw", lambda *_: [])  # the page draws by `linreg plot`
 
     def run(arguments, code):
         result = linreg(*arguments)

@@ -7,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -142,11 +141,13 @@ def linreg_words(*arguments):
     return [sys.executable, "-m", "linreg_cli", "train", *map(str, arguments)]
 
 
-def started(words, place, **options):
-    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else dict(os.environ)
-    return subprocess.Popen(
-        words, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-    )
+def launched(words, place, **variables):
+    """(exit code, stdout, stderr) of a launch."""
+    environment = {**os.environ, **variables}
+    if sys.platform == "linux":
+        environment["GLOO_SOCKET_IFNAME"] = "lo"
+    done = subprocess.run(words, cwd=place, env=environment, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
 
 
 def bits(place, run):
@@ -159,36 +160,64 @@ def bits(place, run):
     return [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names], history
 
 
-def wait_for(condition, seconds=120):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "waited too long"
-        time.sleep(0.05)
+#: In every process of a launch, before its program: rank 0 sends a signal when it has renamed its second checkpoint, so
+#: that how fast a process is does not matter. Ranks leave their ids where the launch was not restarted.
+AT_THE_SECOND_CHECKPOINT = """
+import os, signal, time
+
+rank, replace, left = os.environ.get("RANK"), os.replace, [2]
+
+def stopping(draft, path, **options):
+    replace(draft, path, **options)
+    left[0] -= os.path.basename(path) == "checkpoint.safetensors"
+    if not left[0]:
+        left[0] = -1
+        TO_DO
+
+if rank is not None and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+    with open("id-" + rank, "w") as file:
+        file.write(str(os.getpid()))
+    if rank == "0":
+        os.replace = stopping
+"""
+KILL_THE_OTHER = "os.kill(int(open('id-1').read()), signal.SIGKILL)"
+#: The launcher passes the signal on, and rank 0 waits for it.
+TERMINATE_THE_LAUNCHER = """os.kill(os.getppid(), signal.SIGTERM)
+        while signal.getsignal(signal.SIGTERM).__self__.requested is None:
+            time.sleep(0.01)"""
 
 
-def free_port():
-    import socket
+def which(place, to_do):
+    """Variables with which Python does something at the second checkpoint."""
+    (place / "hook").mkdir()
+    (place / "hook" / "sitecustomize.py").write_text(AT_THE_SECOND_CHECKPOINT.replace("TO_DO", to_do))
+    return {"PYTHONPATH": os.pathsep.join([str(place / "hook"), *sys.path])}
 
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+
+@pytest.fixture
+def meeting():
+    """Variables by which ranks find each other at a store of this process, whose port is nobody else's."""
+    from torch.distributed import TCPStore
+
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    found = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    yield found | {"GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo"}
+    del store
 
 
-def test_three_processes_give_the_bits_of_one_and_the_error_of_one_is_that_of_all(tmp_path):
+def test_three_processes_give_the_bits_of_one_and_the_error_of_one_is_that_of_all(tmp_path, meeting):
     tests = os.path.dirname(__file__)
-    port = str(free_port())
 
     def process(**variables):
         path = os.pathsep.join([tests, *sys.path])
-        environment = {**os.environ, "PYTHONPATH": path, "GLOO_SOCKET_IFNAME": "lo", **variables}
+        environment = {**os.environ, "PYTHONPATH": path, **variables}
         return subprocess.Popen(
             [sys.executable, "-c", PLANS], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
         )
 
     alone = process()
     expected, _ = json.loads(alone.communicate(timeout=300)[0])
-    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "3"}
-    ranks = [process(RANK=str(rank), **place) for rank in range(3)]
+    ranks = [process(RANK=str(rank), WORLD_SIZE="3", **meeting) for rank in range(3)]
     outputs = [rank.communicate(timeout=300)[0] for rank in ranks]
     found, error = json.loads(outputs[0])
     assert found == expected
@@ -198,9 +227,9 @@ def test_three_processes_give_the_bits_of_one_and_the_error_of_one_is_that_of_al
 
 
 @pytest.mark.parametrize("wrong", [0, 1])
-def test_an_error_in_a_pass_of_one_process_is_that_of_both(tmp_path, wrong):
-    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "WRONG": str(wrong)}
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "GLOO_SOCKET_IFNAME": "lo", **place}
+def test_an_error_in_a_pass_of_one_process_is_that_of_both(tmp_path, meeting, wrong):
+    variables = {"PYTHONPATH": os.pathsep.join(sys.path), "WORLD_SIZE": "2", "WRONG": str(wrong), **meeting}
+    environment = {**os.environ, **variables}
     words, options = [sys.executable, "-c", PASSES], {"cwd": tmp_path, "stdout": subprocess.PIPE, "text": True}
     ranks = [subprocess.Popen(words, env=environment | {"RANK": str(rank)}, **options) for rank in range(2)]
     outputs = [rank.communicate(timeout=300)[0].splitlines() for rank in ranks]
@@ -212,9 +241,8 @@ def test_two_processes_train_the_run_that_its_config_repeats_in_one(linreg, plac
     words = linreg_words(
         "-c", "c.yaml", "--nproc", "2", "--json", "--fail-if", "train.r2 > 0", "--set", "train.shards=null"
     )
-    done = started(words, place)
-    out, err = done.communicate(timeout=300)
-    assert done.returncode == 5
+    code, out, err = launched(words, place)
+    assert code == 5, err
     printed = json.loads(out)
     assert (printed["status"], printed["error"]["kind"]) == ("finished", "gate")
     assert [line for line in err.splitlines() if line.startswith("error: ")] == [
@@ -239,8 +267,8 @@ def test_a_table_that_was_read_for_its_config_is_added_up_by_shards(linreg, plac
 
 def test_a_table_that_two_processes_stream_gives_the_bits_of_rows_in_memory(linreg, place):
     options = ["--set", "data.stream=true", "--set", "train.blocks=3", "--set", "train.shuffle=blocks", "--quiet"]
-    done = started(linreg_words("-c", "c.yaml", "--nproc", "2", *options), place)
-    assert (done.communicate(timeout=300)[0], done.returncode) == (os.path.join("outputs", "r-0001") + "\n", 0)
+    code, out, err = launched(linreg_words("-c", "c.yaml", "--nproc", "2", *options), place)
+    assert (code, out) == (0, os.path.join("outputs", "r-0001") + "\n"), err
     again = ["train", "-c", "outputs/r-0001/config.yaml", "--quiet"]
     assert linreg(*again).code == 0, "one process holds all shards"
     assert linreg(*again, "--set", "data.stream=false").code == 0
@@ -310,12 +338,10 @@ def test_when_and_why_one_process_would_be_faster(monkeypatch, loss, batch, here
 
 
 def test_an_interrupted_launch_goes_on_with_another_number_of_processes(linreg, place):
-    (place / "c.yaml").write_text(CONFIG.replace("epochs: 6", "epochs: 1500, checkpoint_every: 5"))
-    launch = started(linreg_words("-c", "c.yaml", "--nproc", "2", "--quiet"), place)
-    wait_for((place / "outputs" / "r-0001" / "checkpoint.previous.safetensors").exists)
-    launch.send_signal(signal.SIGTERM)
-    out, err = launch.communicate(timeout=120)
-    assert (launch.returncode, out) == (143, "")
+    (place / "c.yaml").write_text(CONFIG.replace("epochs: 6", "epochs: 30, checkpoint_every: 5"))
+    words = linreg_words("-c", "c.yaml", "--nproc", "2", "--quiet")
+    code, out, err = launched(words, place, **which(place, TERMINATE_THE_LAUNCHER))
+    assert (code, out) == (143, ""), err
     said = [line for line in err.splitlines() if not line.startswith("warning: ")]
     path = os.path.join("outputs", "r-0001")
     assert said == [f"error: terminated (SIGTERM); r-0001 is kept, and goes on with: linreg train --resume {path}"]
@@ -325,33 +351,18 @@ def test_an_interrupted_launch_goes_on_with_another_number_of_processes(linreg, 
     assert bits(place, "r-0001") == bits(place, "r-0002")
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc to find the process of a rank")
 def test_a_rank_that_is_killed_is_restarted_by_torchrun_with_the_same_bits(linreg, place):
-    (place / "c.yaml").write_text(CONFIG.replace("epochs: 6", "epochs: 400, checkpoint_every: 5"))
+    (place / "c.yaml").write_text(CONFIG.replace("epochs: 6", "epochs: 30, checkpoint_every: 5"))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=2"]
-    launch = started([*torchrun, *linreg_words("-c", "c.yaml", "--quiet")[1:]], place)
-    wait_for((place / "outputs" / "r-0001" / "checkpoint.previous.safetensors").exists)
-    victim = [each for each in children(launch.pid) if variable(each, "RANK") == "1"]
-    os.kill(victim[0], signal.SIGKILL)
-    out, _ = launch.communicate(timeout=300)
-    assert (launch.returncode, out) == (0, os.path.join("outputs", "r-0001") + "\n")
+    words = [*torchrun, *linreg_words("-c", "c.yaml", "--quiet")[1:]]
+    code, out, err = launched(words, place, **which(place, KILL_THE_OTHER))
+    assert (code, out) == (0, os.path.join("outputs", "r-0001") + "\n"), err
     record = json.loads((place / "outputs" / "r-0001" / "run.json").read_text())
     assert (record["status"], len(record["resumed"])) == ("finished", 1)
     assert record["resumed"][0]["step"] > 0
     assert os.listdir(place / "outputs") == ["r-0001"]
     assert linreg("train", "-c", "outputs/r-0001/config.yaml", "--quiet").code == 0
     assert bits(place, "r-0001") == bits(place, "r-0002")
-
-
-def children(process):
-    with open(f"/proc/{process}/task/{process}/children") as file:
-        return [int(child) for child in file.read().split()]
-
-
-def variable(process, name):
-    with open(f"/proc/{process}/environ", "rb") as file:
-        pairs = (each.partition(b"=") for each in file.read().split(b"\0"))
-        return {key.decode(): value.decode() for key, _, value in pairs}.get(name)
 
 
 def torchrun_words(text):

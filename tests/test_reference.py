@@ -52,6 +52,19 @@ def test_the_steps_are_bit_for_bit_those_of_the_optimiser_object(setting, bias):
         assert buffer is None or torch.equal(state.momentum[name], buffer)
 
 
+@pytest.mark.parametrize("loss", ["mse", "sse", "mae", "huber"])
+def test_a_full_batch_of_many_rows_is_added_up_in_parts(loss, monkeypatch):
+    generator = torch.Generator().manual_seed(3)
+    rows = TrainRows(*(torch.randn(23, width, generator=generator) for width in (3, 2)), torch.arange(23.0) / 11)
+    plan, found = StepPlan(23, 23, 9, True, 7, Loss(loss), lambda epoch: 0.01, momentum=0.9), []
+    for most in (23, 5):
+        monkeypatch.setattr("linreg_cli.optim.engines.reference.CHUNK_ROWS", most)
+        state = TrainingState(start(bias=True))
+        losses = ReferenceExecutor(rows).run(plan, state, 0, 9)
+        found.append(torch.cat([losses, *(each.detach().flatten().double() for each in state.model.parameters())]))
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-6)
+
+
 def test_making_a_layer_leaves_torchs_random_state_as_it_was():
     before = torch.get_rng_state()
     build_model(3, 2, bias=True, dtype=torch.float64)

@@ -9,9 +9,11 @@ import resuming
 from resuming import STEPS, same
 
 from linreg_cli.cli import progress
+from linreg_cli.findings import Finding
 from linreg_cli.optim import fit as fit_module
 from linreg_cli.optim.engines.select import EXECUTORS
 from linreg_cli.pipeline import train as training
+from linreg_cli.pipeline.resume import Resumption
 from linreg_cli.runs.checkpoint import PREVIOUS_FILE, load_checkpoint
 from linreg_cli.runs.store import RunFolder
 
@@ -183,6 +185,16 @@ def test_a_run_that_goes_on_keeps_its_warnings(linreg, stop_at, tmp_path):
         json.loads((tmp_path / folder / "t-0001" / "run.json").read_text())["warnings"]
         for folder in ("outputs", "whole")
     ]
-    assert sorted(map(str, found[0])) == sorted(map(str, found[1]))
+    assert found[0] == found[1]
     assert {"config", "stream"} <= {each["kind"] for each in found[0]}
     same(tmp_path / "outputs" / "t-0001", tmp_path / "whole" / "t-0001")
+
+
+def test_warnings_about_a_launch_are_those_of_the_one_that_began_the_run():
+    began = [Finding("config", "a"), Finding("ranks", "estimated on 3"), Finding("collinear", "b")]
+    record = {"warnings": [each.as_json() for each in began]}
+    resumption = Resumption(None, None, record, None, None, [], None)
+    for processes in ([], [Finding("ranks", "estimated on 2")]):
+        assert resumption.with_earlier([began[0], began[2], *processes]) == began
+    now = Finding("leak", "c")
+    assert resumption.with_earlier([now, began[0]]) == [*began[:2], now]

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("heeded_signals")
 
 CONFIG = """
 data: {source: synthetic, n_samples: 1000}
-train: {epochs: 1000000, batch_size: 10, engine: reference}
+train: {epochs: 1000000, batch_size: 10, engine: reference, checkpoint_every: 1}
 plots: false
 """
 
@@ -28,13 +28,11 @@ def test_a_signal_during_training_leaves_a_valid_interrupted_run(tmp_path, numbe
     command = [sys.executable, "-m", "linreg_cli", "train", "-c", "c.yaml", "--json"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         run = tmp_path / "outputs" / "c-0001"
-        for _ in range(600):
-            if (run / "preprocess.json").exists():
-                break
+        # The second checkpoint: training has taken steps, however slow the machine is.
+        while process.poll() is None and not (run / "checkpoint.previous.safetensors").exists():
             time.sleep(0.05)
-        time.sleep(1.5)
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == code
     assert err.startswith("error: ")
     assert "Traceback" not in err
@@ -43,7 +41,8 @@ def test_a_signal_during_training_leaves_a_valid_interrupted_run(tmp_path, numbe
     assert record["status"] == "interrupted"
     assert record["finished"] is not None
     assert sorted(os.listdir(run)) == [
-        "batches.csv", "checkpoint.safetensors", "config.yaml", "history.csv", "preprocess.json", "run.json",
+        "batches.csv", "checkpoint.previous.safetensors", "checkpoint.safetensors", "config.yaml", "history.csv",
+        "preprocess.json", "run.json",
     ]  # fmt: skip
     with safe_open(run / "checkpoint.safetensors", "pt") as checkpoint:
         step = json.loads(checkpoint.metadata()["linreg"])["step"]

@@ -19,6 +19,9 @@ from linreg_cli.data import load_dataset
 from linreg_cli.data.columns.kinds import EncodedColumns
 from linreg_cli.data.columns.row_file import stored
 from linreg_cli.data.scaling import Scaling
+from linreg_cli.figures import landscape
+from linreg_cli.figures.material import Material
+from linreg_cli.least_squares.factor import blocks as factor_blocks
 from linreg_cli.optim import split_rows
 from linreg_cli.optim.losses import Loss
 from linreg_cli.pipeline import prepare as prepare_module
@@ -62,6 +65,7 @@ SETTINGS = {
     "in order": [*BLOCKS[2:], "train.shuffle=false", "loss=huber"],
     "full batch": ["train.batch_size=full", "train.engine=statistics", "optimizer.lr=auto", "train.stop_gap=0.001"],
     "full batch of mae": ["train.batch_size=full", "train.engine=native", "loss=mae"],
+    "full batch of huber, reference": ["train.batch_size=full", "train.engine=reference", "loss=huber"],
     "early stopping": [
         *BLOCKS, "train.early_stopping={patience: 1, restore_best: true}", "optimizer.lr=auto", "train.epochs=9",
         "data.split={train: 0.7, validation: 0.2, test: 0.1, by: hash}",
@@ -122,20 +126,31 @@ ORDERED = {
 }
 
 
-@pytest.mark.parametrize("rehearsed", [True, False], ids=["rehearsed", "mapped"])
-@pytest.mark.parametrize("setting", ORDERED)
-def test_auto_and_the_limits_of_an_order_are_those_of_rows_in_memory(setting, rehearsed, linreg, table, monkeypatch):
-    if not rehearsed:
-        monkeypatch.setattr(rehearsal, "MOST_STEPS", 0)
+def both_ways(linreg, table, setting: str, *, inspecting: bool) -> list[list]:
+    """What is chosen, known and trained, of rows in memory and on the disk."""
     found = []
     for stream in ("false", "true"):
         settings = [*AUTO, "train.engine=native", *ORDERED[setting], f"data.stream={stream}"]
-        inspected = linreg("inspect", "-c", table.with_name("c.yaml"), "--json", *options(settings)).json
         run = trained(linreg, table, *settings)
         record = json.loads((run / "run.json").read_text())
-        about = [record["lr"], record["momentum"], inspected["stable_lr"]]
-        found.append([about, inspected["forecast"], (run / "model.safetensors").read_bytes()])
-    here, there = found
+        found.append([record["lr"], record["momentum"], (run / "model.safetensors").read_bytes()])
+        if inspecting:
+            inspected = linreg("inspect", "-c", table.with_name("c.yaml"), "--json", *options(settings)).json
+            found[-1] += [inspected["stable_lr"], inspected["forecast"], inspected["alternatives"]]
+    return found
+
+
+@pytest.mark.parametrize("setting", ORDERED)
+def test_auto_of_a_short_run_on_the_disk_is_rehearsed_as_in_memory(setting, linreg, table):
+    here, there = both_ways(linreg, table, setting, inspecting=False)
+    assert here == there
+
+
+@pytest.mark.parametrize("setting", [name for name in ORDERED if "huber" not in name])
+def test_auto_and_the_limits_of_an_order_on_the_disk_are_those_in_memory(setting, linreg, table, monkeypatch):
+    """Of a run that is not rehearsed, by maps of an epoch."""
+    monkeypatch.setattr(rehearsal, "MOST_STEPS", 0)
+    here, there = both_ways(linreg, table, setting, inspecting=True)
     assert here == there
 
 
@@ -216,7 +231,7 @@ def test_auto_streams_where_the_rows_do_not_fit(limit, expected, linreg, table):
         (["loss=huber", "train.stop_gap=0.1"], "train.stop_gap", "it needs the exact optimum of loss: huber"),
         (["loss=mae", "train.stop_gap=0.1"], "train.stop_gap", "it needs the exact optimum of loss: mae"),
         (
-            ["train.engine=reference", "train.batch_size=full"],
+            ["train.engine=affine", "train.batch_size=full"],
             "train.engine",
             "a full batch stays on the disk; use",
         ),
@@ -273,14 +288,18 @@ def test_a_run_begun_in_memory_keeps_its_order_when_it_is_resumed_with_less_memo
     assert contents(run)["model.safetensors"] == contents(whole)["model.safetensors"]
 
 
-def test_inspect_of_rows_on_the_disk_gives_the_figures_of_rows_in_memory(linreg, table):
+@pytest.mark.parametrize("more", [[], ["data.weight=p", "optimizer.weight_decay=0.1"]], ids=["", "weights"])
+def test_inspect_of_rows_on_the_disk_gives_the_figures_of_rows_in_memory(more, linreg, table, monkeypatch):
+    monkeypatch.setattr("linreg_cli.least_squares.resampling.blocks", lambda n: factor_blocks(n, 64))
     here, there = (
-        linreg("inspect", "-c", "c.yaml", "--json", *options([*BLOCKS[:3], f"data.stream={stream}"])).json
+        linreg(
+            "inspect", "-c", "c.yaml", "--json", "--ridge", *options([*BLOCKS[:3], *more, f"data.stream={stream}"])
+        ).json
         for stream in ("false", "true")
     )
     assert there["optimum"] == here["optimum"]
+    assert len(there["ridge"]["path"]) == 25
     assert {key for key in here if here[key] != there[key]} <= {"stream"}
-    assert linreg("inspect", "-c", "c.yaml", "--ridge", *options(["data.stream=true"])).code == 2
 
 
 @pytest.mark.parametrize("more", [[], ["data.weight=p"]], ids=["", "weights"])
@@ -377,3 +396,16 @@ def test_a_parquet_table_that_is_drawn_at_random_is_read_once(settings, streams,
     by = "hash" if streams else "shuffle"
     named = trained(linreg, table, *blocks, split[:-1] + f", by: {by}}}", f"data.stream={str(streams).lower()}")
     assert contents(run) == contents(named)
+
+
+def test_the_path_of_a_loss_that_is_no_square_is_drawn_of_rows_on_the_disk(linreg, table, monkeypatch):
+    monkeypatch.setattr(landscape, "_ROWS", 90)
+    found = []
+    for stream in ("false", "true"):
+        run = trained(linreg, table, "loss=mae", "data.features=[a]", *BLOCKS[:3], f"data.stream={stream}")
+        found.append(landscape.landscape(Material.of(find_run(Path("outputs"), run.name)), "y")[0])
+    points = np.random.default_rng(0).normal(size=(30, 2))
+    np.testing.assert_array_equal(*(each.loss(points) for each in found))
+    a, y = (pq.read_table(table)[name].to_numpy() for name in ("a", "y"))
+    expected = [np.abs((a - a.mean()) / a.std() * weight + bias - y).mean() for weight, bias in points]
+    np.testing.assert_allclose(found[1].loss(points), expected, rtol=1e-5)

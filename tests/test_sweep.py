@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from linreg_cli.pipeline.workers import Worker
 
 SMALL = """
 name: small
@@ -150,13 +153,36 @@ def test_a_killed_process_takes_one_point_with_it_and_resuming_finishes_it(swept
     assert second == other, "a point that has finished is left as it is"
 
 
-def test_ctrl_c_ends_cleanly_and_resuming_gives_the_bits_of_an_uninterrupted_sweep(swept, linreg, heeded_signals):
-    epochs = 40
-    with once_a_run_trains(lambda _: os.kill(os.getpid(), signal.SIGINT)):
-        result = swept(
-            "--set", f"train.epochs={epochs}", "--set", "optimizer.lr=0.001,0.002", "--set", "train.batch_size=1",
-            "--set", "data.split.train=0.75", config="slow.yaml",
-        )  # fmt: skip
+#: In the process of a point: Ctrl-C for the sweep at the first checkpoint, and no further step until the sweep has
+#: passed it on. So the point is under way, however fast it is.
+AT_THE_FIRST_CHECKPOINT = """
+import os, signal, time
+
+replace = os.replace
+
+def stopping(draft, path, **options):
+    replace(draft, path, **options)
+    if os.path.basename(path) == "checkpoint.safetensors" and not os.path.exists("passed_on"):
+        os.kill(os.getppid(), signal.SIGINT)
+        while not os.path.exists("passed_on"):
+            time.sleep(0.01)
+
+os.replace = stopping
+"""
+
+
+def test_ctrl_c_ends_cleanly_and_resuming_gives_the_bits_of_an_uninterrupted_sweep(
+    swept, linreg, heeded_signals, tmp_path, monkeypatch
+):
+    epochs, stop = 40, Worker.stop
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(AT_THE_FIRST_CHECKPOINT)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "hook"), *sys.path]))
+    monkeypatch.setattr(Worker, "stop", lambda worker, number: (stop(worker, number), Path("passed_on").touch()))
+    result = swept(
+        "--set", f"train.epochs={epochs}", "--set", "optimizer.lr=0.001,0.002", "--set", "train.batch_size=1",
+        "--set", "data.split.train=0.75", "--set", "train.checkpoint_every=1", config="slow.yaml",
+    )  # fmt: skip
     assert result.code == 130
     assert "go on with: linreg sweep --resume outputs/sweeps/slow-0001" in result.err
     stopped = saved("slow-0001")

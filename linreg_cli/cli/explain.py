@@ -34,11 +34,10 @@ def explain(
 
     if faults := table_faults(config, "explain", "-c"):
         raise UsageError(faults)
-    loaded = load_config(config, [*(set_ or []), "train.dtype=float64", "train.device=cpu", "train.engine=reference"])
-    if loaded.config.train.shards is not None:
-        raise loaded.error("train.shards", "steps are worked on all rows at once; leave it out")
+    fixed = ["train.dtype=float64", "train.device=cpu", "train.engine=reference", "train.shards=null"]
+    loaded = load_config(config, [*(set_ or []), *fixed])
     from linreg_cli.inspection.explain import explain as work
-    from linreg_cli.optim.rows import TrainRows
+    from linreg_cli.optim.rows import StoredRows, TrainRows
     from linreg_cli.pipeline.prepare import prepare
     from linreg_cli.pipeline.silent import Silent
 
@@ -48,8 +47,10 @@ def explain(
         raise UsageError(
             f"{steps} steps are more than the {prepared.plan.total_steps} of the config; raise train.epochs", "--steps"
         )
-    if not isinstance(prepared.rows, TrainRows):
-        raise UsageError(f"steps are worked on rows in memory; set {setting('data.stream', False)}", "data.stream")
+    if isinstance(prepared.rows, StoredRows) and prepared.plan.is_full_batch:
+        message = f"a step takes all rows, which stay on the disk; set {setting('train.batch_size', 32)}"
+        raise UsageError(f"{message}, or {setting('data.stream', False)}", "data.stream")
+    assert isinstance(prepared.rows, TrainRows | StoredRows), "there are no other processes"
     rows, names = prepared.rows, (prepared.dataset.features, prepared.dataset.targets)
     named = Names(*names, loaded.config.loss)
     done: list[ExplainedStep] = []

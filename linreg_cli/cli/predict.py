@@ -1,10 +1,11 @@
 """`linreg predict`."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from linreg_cli.data.summary import UsedColumn
+    from linreg_cli.evaluation.predict import Predictions
 
 
 class Interval(StrEnum):
@@ -73,11 +75,9 @@ def predict(
 
     The target column may be absent; other columns pass through unchanged. Intervals need a model at the exact fit.
     """
-    import pyarrow as pa
-
     from linreg_cli.config.formats import table_format
     from linreg_cli.data.tables.location import locate
-    from linreg_cli.data.tables.write import is_text_suffix, table_suffix, write_table
+    from linreg_cli.data.tables.write import is_text_suffix, table_suffix
     from linreg_cli.runs.find import find_run
 
     if destination.goes_to_stdout(out, as_json=as_json) or (out is None and not as_json):
@@ -94,7 +94,6 @@ def predict(
     from linreg_cli.evaluation.intervals import Asked
     from linreg_cli.evaluation.predict import Predictions
     from linreg_cli.evaluation.saved_model import load_saved_model
-    from linreg_cli.files import replacing
 
     asked = None if interval is None else Asked.checked(interval.value, level, "--level")
     saved = load_saved_model(folder)
@@ -104,22 +103,12 @@ def predict(
         found = Predictions(saved, path, typed=not is_text_suffix(suffix), interval=asked)
         # A CSV goes on as it came, with its semicolons; a table of another format becomes a CSV with commas.
         delimiter = found.delimiter if locate(path).suffix == ".csv" else None
-        try:
-            if out is not None:
-                with replacing(out) as draft:
-                    found.handed_to(lambda rows: write_table(draft, suffix, rows, delimiter))
-            elif not as_json:
-                found.handed_to(lambda rows: write_table(streams.emptied(spool), suffix, rows, delimiter))
-            else:
+        with _refusing_types(data, suffix):
+            if out is None and as_json:
                 values = found.handed_to(lambda rows: _values(found.added, rows))
-        except pa.ArrowException as error:
-            message = f"cannot write this table as {suffix}: {error}; write a .parquet file with -o"
-            raise UsageError(message, data) from None
-        for text in _treatments(found.columns):
-            output.tell(f"note: {text}")
-        if found.n_without:
-            missing = "a cell is missing in a column with preprocess.missing: drop"
-            output.warn(f"{found.n_without:,} of {found.n_rows:,} rows have no prediction: {missing}")
+            else:
+                _write(found, out, spool, suffix, delimiter)
+        _tell(found)
         if out is None and not as_json:
             streams.copy_to_stdout(spool)
     repaired = [column.as_json() for column in found.columns if column.unknown or column.filled or column.gaps_ignored]
@@ -130,6 +119,43 @@ def predict(
         output.print_json(result)
     elif out is not None:
         output.show(wording.one_line(str(out)))
+
+
+@contextlib.contextmanager
+def _refusing_types(data: str, suffix: str) -> Iterator[None]:
+    """A block that writes a table.
+
+    Raises:
+        UsageError: for types of columns that the format does not have.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except pa.ArrowException as error:
+        message = f"cannot write this table as {suffix}: {error}; write a .parquet file with -o"
+        raise UsageError(message, data) from None
+
+
+def _write(found: "Predictions", out: Path | None, spool: IO[bytes], suffix: str, delimiter: str | None) -> None:
+    """Write the table with its predictions to a file, or for stdout to a spool."""
+    from linreg_cli.data.tables.write import write_table
+    from linreg_cli.files import replacing
+
+    if out is None:
+        found.handed_to(lambda rows: write_table(streams.emptied(spool), suffix, rows, delimiter))
+    else:
+        with replacing(out) as draft:
+            found.handed_to(lambda rows: write_table(draft, suffix, rows, delimiter))
+
+
+def _tell(found: "Predictions") -> None:
+    """Report what was done to the cells of the table, and how many rows have no prediction."""
+    for text in _treatments(found.columns):
+        output.tell(f"note: {text}")
+    if found.n_without:
+        missing = "a cell is missing in a column with preprocess.missing: drop"
+        output.warn(f"{found.n_without:,} of {found.n_rows:,} rows have no prediction: {missing}")
 
 
 def _values(columns: "Sequence[str]", rows: "Iterable[pa.RecordBatch]") -> dict[str, list[float | None]]:

@@ -1,6 +1,5 @@
 """Named numeric columns with their splits, the same for every source of data."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -8,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, Categories, EncodedColumns, Numbers, RawColumn, take
+from linreg_cli.data.columns.digest import Digest
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Categories, EncodedColumns, Numbers, RawColumn
 from linreg_cli.data.columns.kinds import Column as Column
 from linreg_cli.data.columns.kinds import Rows as Rows
 from linreg_cli.data.columns.moments import Moments
-from linreg_cli.data.columns.rows import between, in_order
+from linreg_cli.data.columns.rows import between, in_order, in_turn, values_in_turn
 from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.inputs import Input
@@ -142,18 +142,15 @@ class Dataset:
         """SHA-256 of the names, the values and the splits: equal for equal data, whatever its source."""
         if self.digest is not None:
             return self.digest
-        digest = hashlib.sha256()
-        for name in (*self.features, *self.targets):
-            digest.update(f"{name}\0".encode())
-            for start in range(0, self.n_samples, BLOCK_ROWS):
-                values = take(self.columns, name, slice(start, start + BLOCK_ROWS))
-                digest.update(np.ascontiguousarray(values).data)
-        if self.weights is not None:
-            digest.update(f"{self.weights.column}\0".encode())
-            for start in range(0, self.n_samples, BLOCK_ROWS):
-                digest.update(np.ascontiguousarray(self.weights.values[start : start + BLOCK_ROWS]).data)
-        for rows in self.splits.values():
-            digest.update(b"|")
-            for start in range(0, len(rows), BLOCK_ROWS):
-                digest.update(rows[start : start + BLOCK_ROWS].astype(np.int64).data)
-        return f"sha256:{digest.hexdigest()}"
+        with Digest() as digest:
+            for name in (*self.features, *self.targets):
+                digest.add(f"{name}\0".encode())
+                digest.add_all(in_turn(self.columns, name))
+            if self.weights is not None:
+                digest.add(f"{self.weights.column}\0".encode())
+                digest.add_all(values_in_turn(self.weights.values))
+            for rows in self.splits.values():
+                digest.add(b"|")
+                starts = range(0, len(rows), BLOCK_ROWS)
+                digest.add_all(rows[start : start + BLOCK_ROWS].astype(np.int64) for start in starts)
+            return f"sha256:{digest.hexdigest()}"

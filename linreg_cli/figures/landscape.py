@@ -5,13 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from linreg_cli.convergence.fit_problem import ON_DISK
 from linreg_cli.data import Preprocessor
-from linreg_cli.data.columns.rows import in_memory
 from linreg_cli.errors import UsageError
 from linreg_cli.figures.epochs import how_it_ended
 from linreg_cli.figures.material import Material
 from linreg_cli.figures.path import Descent, Landscape
+from linreg_cli.least_squares.factor import blocks
 from linreg_cli.model import unfold_parameters
 from linreg_cli.wording import number, percent
 
@@ -19,6 +18,8 @@ from linreg_cli.wording import number, percent
 _FIRST, _MOST = 200, 2_000
 #: The most cells of residuals at once, where the loss is computed from the rows.
 _CELLS = 4_000_000
+#: Rows that are in memory at once there.
+_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -110,23 +111,20 @@ def _direction(word: str, loadings: list[tuple[str, float]]) -> str:
 def _from_rows(run: Material, k: int, names: list[str], short: list[str]) -> tuple[Landscape, str, Plane]:
     """The landscape of any loss, from the rows; of at most two parameters."""
     problem = run.train_rows().problem
-    if not in_memory(problem.X_nd, problem.y_nk):
-        raise UsageError(f"the picture needs the rows in memory; {ON_DISK}", run.id)
-    X, y = (np.asarray(values, dtype=np.float64) for values in (problem.X_nd, problem.y_nk))
-    y = y[:, k]
-    X = np.column_stack([X, np.ones(len(X))]) if problem.bias else X
-    loss = problem.plan.loss
+    loss, n = problem.plan.loss, len(problem.X_nd)
 
     def value(points: np.ndarray) -> np.ndarray:
-        out = np.empty(len(points))
-        block = max(1, _CELLS // len(y))
-        for start in range(0, len(points), block):
-            part = points[start : start + block]
-            elements = loss.elements(torch.from_numpy(X @ part.T - y[:, None])).numpy()
-            if problem.weight_n is not None:
-                elements = elements * np.asarray(problem.weight_n)[:, None]
-            out[start : start + block] = elements.sum(axis=0) if loss.is_sum else elements.mean(axis=0)
-        return out
+        out, most = np.zeros(len(points)), max(1, _CELLS // min(n, _ROWS))
+        for rows in blocks(n, _ROWS):
+            X, y = (np.asarray(values[rows], dtype=np.float64) for values in (problem.X_nd, problem.y_nk))
+            X = np.column_stack([X, np.ones(len(X))]) if problem.bias else X
+            for start in range(0, len(points), most):
+                part = points[start : start + most]
+                elements = loss.elements(torch.from_numpy(X @ part.T - y[:, k, None])).numpy()
+                if problem.weight_n is not None:
+                    elements = elements * problem.weight_n[rows][:, None]
+                out[start : start + most] += elements.sum(axis=0)
+        return out if loss.is_sum else out / n
 
     robust, best = problem.robust, None
     if robust is not None and robust.is_unique:

@@ -10,9 +10,9 @@ from torch import Tensor
 from linreg_cli.errors import DivergedError
 from linreg_cli.model import linear_layer
 from linreg_cli.optim.engines.reference import ReferenceExecutor
-from linreg_cli.optim.losses import Loss
+from linreg_cli.optim.losses import CHUNK_ROWS, Loss
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.rows import TrainRows
+from linreg_cli.optim.rows import StoredRows, TrainRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.wording import number
 
@@ -90,13 +90,13 @@ class ExplainedStep:
         return None
 
 
-def explain(plan: StepPlan, state: TrainingState, rows: TrainRows, steps: int) -> Iterator[ExplainedStep]:
+def explain(plan: StepPlan, state: TrainingState, rows: TrainRows | StoredRows, steps: int) -> Iterator[ExplainedStep]:
     """Take steps of a plan with the reference executor, and yield each one with its gradients.
 
     Args:
         plan: the steps.
         state: the parameters and momentum buffers, changed in place; the model is float64 and on the CPU.
-        rows: the train split, float64.
+        rows: the train split, float64, in memory or on the disk.
         steps: the number of steps; fewer if the plan ends before.
 
     Yields:
@@ -105,13 +105,13 @@ def explain(plan: StepPlan, state: TrainingState, rows: TrainRows, steps: int) -
     Raises:
         DivergedError: at a step whose loss is not finite, after the previous ones were yielded.
     """
-    executor, X_nd, y_nk, weight_n = ReferenceExecutor(rows), rows.X_nd, rows.y_nk, rows.weight_n
-    train_loss = float(plan.loss(_predict(_parameters(state), X_nd), y_nk, weight_n))
+    executor, train_loss = ReferenceExecutor(rows), _loss_of_all(plan.loss, _parameters(state), rows)
     for step in range(state.step, min(state.step + steps, plan.total_steps)):
         epoch, batch = divmod(step, plan.steps_per_epoch)
         order, (first, last) = plan.row_order(epoch), plan.batch_bounds(batch)
         batch_rows = torch.arange(first, last) if order is None else order[first:last]
-        X_bd, y_bk, w_b = X_nd[batch_rows], y_nk[batch_rows], None if weight_n is None else weight_n[batch_rows]
+        chosen = rows.chosen(batch_rows)
+        X_bd, y_bk, w_b = chosen.X_nd, chosen.y_nk, chosen.weight_n
         before = _parameters(state)
         predictions, lr = _predict(before, X_bd), plan.learning_rate(epoch)
         loss = float(plan.loss(predictions, y_bk, w_b))
@@ -128,7 +128,7 @@ def explain(plan: StepPlan, state: TrainingState, rows: TrainRows, steps: int) -
         direction = _direction(plan, state, before, gradients["autograd"])
         executor.run(plan, state, step, step + 1)
         after = _parameters(state)
-        loss_before, train_loss = train_loss, float(plan.loss(_predict(after, X_nd), y_nk, weight_n))
+        loss_before, train_loss = train_loss, _loss_of_all(plan.loss, after, rows)
         terms = plan.loss.elements(predictions - y_bk)
         yield ExplainedStep(
             number=step + 1,
@@ -156,6 +156,16 @@ def _parameters(state: TrainingState) -> Parameters:
     layer = linear_layer(state.model)
     parameters = {"weight": layer.weight.detach().clone()}
     return parameters if layer.bias is None else {**parameters, "bias": layer.bias.detach().clone()}
+
+
+def _loss_of_all(loss: Loss, parameters: Parameters, rows: TrainRows | StoredRows) -> float:
+    """The loss over the train split, `CHUNK_ROWS` rows at a time."""
+    parts = (
+        float(loss(_predict(parameters, part.X_nd), part.y_nk, part.weight_n))
+        * (1 if loss.is_sum or rows.n_samples <= CHUNK_ROWS else part.n_samples / rows.n_samples)
+        for part in rows.parts(CHUNK_ROWS)
+    )
+    return sum(parts)
 
 
 def _predict(parameters: Parameters, X_bd: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ import torch
 
 from linreg_cli.config import LoadedConfig
 from linreg_cli.config.schema import Config
-from linreg_cli.convergence.fit_problem import ON_DISK
 from linreg_cli.convergence.limits import (
     Limit,
     batch_safe_limit,
@@ -18,28 +17,27 @@ from linreg_cli.convergence.limits import (
     mean_square_limit,
 )
 from linreg_cli.convergence.of_config import arrays_of
-from linreg_cli.convergence.on_disk import rows_on_disk, wanted
+from linreg_cli.convergence.on_disk import rows_on_disk
 from linreg_cli.convergence.original import original_rows, with_weights
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.columns.rows import RowsOnAccess, StackedRows, in_order, rounded_to
-from linreg_cli.errors import DataError, UsageError
+from linreg_cli.data.columns.rows import Matrix, RowsOnAccess, StackedRows, in_order, rounded_to
+from linreg_cli.errors import DataError
 from linreg_cli.evaluation.cross_validation import folds
 from linreg_cli.evaluation.held_out import fitted, left_out
 from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.inspection.column_summary import ColumnSummary, summaries
 from linreg_cli.inspection.training_plans import TrainingPlan, training_plans
-from linreg_cli.least_squares.factor import EPS, Array
+from linreg_cli.least_squares.factor import EPS, Array, blocks
 from linreg_cli.least_squares.factorise import factorise, factorise_rows
 from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path, weighted_mean
 from linreg_cli.least_squares.solve import condition_numbers, least_squares
 from linreg_cli.pipeline.prepare import prepare
 from linreg_cli.pipeline.prepared import Prepared, Reporter
-from linreg_cli.remedies import setting
 
 #: The number of folds if `evaluate.cross_validation` is not set.
 FOLDS = 5
@@ -164,15 +162,11 @@ def inspect_config(loaded: LoadedConfig, reporter: Reporter, *, ridge: bool = Fa
         DataError: if the squares of the values overflow or underflow, or if there are too many parameters.
     """
     config = loaded.config
-    if ridge and wanted(config):
-        raise _ridge_on_disk()
     exact = config.train.model_copy(update={"dtype": "float64", "device": "cpu", "engine": "auto"})
     eps = float(np.finfo(config.train.dtype).eps)
     prepared = prepare(replace(loaded, config=config.model_copy(update={"train": exact})), reporter, eps=eps)
     reporter.stage("finding the optimum and the curvature")
     problem = prepared.problem
-    if ridge and prepared.stream.value:
-        raise _ridge_on_disk()
     if problem.no_factor_reason:  # inspect may take minutes for a table with many rows
         problem = replace(problem, allow_slow=True)
     if problem.no_factor_reason and not problem.range_reason:
@@ -288,11 +282,6 @@ def _in_original_units(config: Config) -> bool:
     return not (config.preprocess.standardize or config.preprocess.standardize_target)
 
 
-def _ridge_on_disk() -> UsageError:
-    here = setting("data.stream", False)
-    return UsageError(f"the path needs the rows in memory, and {ON_DISK}; set {here}", "--ridge")
-
-
 def _ridge(problem: Problem) -> Ridge:
     """The ridge path of the train split in scaled units."""
     plain, spectrum, loss = problem.optimum, problem.spectrum, problem.plan.loss.name
@@ -300,7 +289,7 @@ def _ridge(problem: Problem) -> Ridge:
     # From well below the smallest curvature above rounding error, where nothing is shrunk, to where everything is.
     low = min(1e-6 * spectrum.largest, max(1e-2 * spectrum.smallest, 1e-14 * spectrum.largest))
     penalties = np.geomspace(low, 10 * spectrum.largest, 25) if spectrum.largest else np.geomspace(1e-6, 10, 25)
-    columns = [np.asarray(values, dtype=np.float64) for values in (problem.X_nd, problem.y_nk)]  # in memory, or refused
+    columns = problem.X_nd, problem.y_nk
     X_mean, y_mean = (weighted_mean(problem.factor, values) for values in columns)
     centred = problem.bias and all(_is_centred(problem, values) for values in columns)
     # SGD penalises the bias, which is 0 for centred columns: there, as for any part of the rows, it keeps the mean.
@@ -312,14 +301,16 @@ def _ridge(problem: Problem) -> Ridge:
         plain = least_squares(problem.X_nd, problem.y_nk, bias=problem.bias, loss=loss, weights=weights)
     decays = tuple(decay * problem.batch_share for decay in path.weight_decays)
     predicted = np.einsum("d,ldk->lk", X_mean, path.weights) + (0.0 if path.bias is None else path.bias)
-    unpenalised = leave_one_out(plain, problem.X_nd, problem.y_nk)
+    unpenalised = leave_one_out(plain, problem.X_nd, problem.y_nk, keep=False)
     return Ridge(path, decays, unpenalised, (predicted[path.best], y_mean), problem.bias and not centred)
 
 
-def _is_centred(problem: Problem, columns: Array) -> bool:
+def _is_centred(problem: Problem, columns: Matrix) -> bool:
     """Whether the mean of every column is zero within rounding error."""
-    mean = weighted_mean(problem.factor, columns)
-    return bool(np.all(np.abs(mean) <= 1e-9 * np.abs(columns).max(axis=0, initial=0.0)))
+    largest = np.zeros(columns.shape[1])
+    for rows in blocks(len(columns)):
+        np.maximum(largest, np.abs(np.asarray(columns[rows], dtype=np.float64)).max(axis=0), out=largest)
+    return bool(np.all(np.abs(weighted_mean(problem.factor, columns)) <= 1e-9 * largest))
 
 
 def _huber_lr(problem: Problem) -> float | None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.row_weights import sum_of
+from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
 from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.optim.losses import loss_scale
@@ -54,13 +56,14 @@ class RidgePath:
     best: int
 
 
-def leave_one_out(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike) -> HeldOut:
+def leave_one_out(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, keep: bool = True) -> HeldOut:
     """The leave-one-out errors e_i / (1 - h_i) of least squares, with the leverage h_i, in one pass over the rows.
 
     Args:
         optimum: of the same rows, without weight decay.
         X_nd: shape (n_samples, n_features), any float dtype.
         y_nk: shape (n_samples, n_targets), any float dtype.
+        keep: whether the error of each row is wanted; without, they are None, and take no memory.
 
     Returns:
         The errors; undefined if the columns are linearly dependent without some row.
@@ -74,8 +77,9 @@ def leave_one_out(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike) ->
     prediction, 1974.
     """
     assert not optimum.weight_decay
-    X, y = matrix(X_nd), np.asarray(y_nk)
-    errors = np.empty(y.shape)
+    X, y, factor = matrix(X_nd), matrix(y_nk), optimum.factor
+    errors = np.empty(y.shape) if keep else None
+    squares = np.zeros(y.shape[1])
     for rows in blocks(len(X)):
         part = X[rows]
         q = optimum.factor.whiten(part, rows)
@@ -83,21 +87,28 @@ def leave_one_out(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike) ->
         alone = np.flatnonzero(room < _ALONE)
         if len(alone):
             return HeldOut(None, f"without row {rows.start + alone[0] + 1} the columns are linearly dependent", None)
-        errors[rows] = _residuals(optimum, part, y[rows]) / room[:, None]
-    return HeldOut(_mean_square(optimum.factor, errors), None, errors)
+        left_out = _residuals(optimum, part, y[rows]) / room[:, None]
+        squares += _weighted_sum(factor, left_out**2, rows)
+        if errors is not None:
+            errors[rows] = left_out
+    return HeldOut(float((squares / _sum_of_weights(factor)).mean()), None, errors)
 
 
-def weighted_mean(factor: Factor, values: Array) -> Array:
+def weighted_mean(factor: Factor, values: Matrix) -> Array:
     """The mean over all rows of values of shape (n_samples, k), weighted as the rows of the factor are; shape (k,)."""
-    if factor.root_n is None:
-        return np.asarray(values.mean(axis=0))
-    weights = np.asarray(factor.root_n) ** 2
-    found: Array = weights @ values / weights.sum()
-    return found
+    found = np.zeros(values.shape[1])
+    for rows in blocks(len(values)):
+        found += _weighted_sum(factor, np.asarray(values[rows], dtype=np.float64), rows)
+    return found / _sum_of_weights(factor)
 
 
-def _mean_square(factor: Factor, errors: Array) -> float:
-    return float(np.mean(errors**2) if factor.root_n is None else weighted_mean(factor, errors**2).mean())
+def _weighted_sum(factor: Factor, values: Array, at: slice) -> Array:
+    """The sum over some rows, weighted as those of the factor are; shape (k,)."""
+    return np.asarray(values.sum(axis=0) if factor.root_n is None else factor.root_n[at] ** 2 @ values)
+
+
+def _sum_of_weights(factor: Factor) -> float:
+    return float(factor.n_samples) if factor.root_n is None else sum_of(factor.root_n, np.square)
 
 
 def k_fold(
@@ -132,7 +143,7 @@ def k_fold(
             return HeldOut(None, f"without fold {number + 1} the columns are linearly dependent", None)
         shift = q @ np.linalg.solve(remaining, q.T @ factor.weighted(e, fold))
         errors[fold] = e + (shift if factor.root_n is None else shift / factor.root_n[fold][:, None])
-    return HeldOut(_mean_square(factor, errors), None, errors)
+    return HeldOut(float(weighted_mean(factor, errors**2).mean()), None, errors)
 
 
 def ridge_path(
@@ -161,7 +172,7 @@ def ridge_path(
     Source: G. H. Golub, M. Heath, G. Wahba, Generalized cross-validation as a method for choosing a good ridge
     parameter, 1979.
     """
-    X, y, k = matrix(X_nd), np.asarray(y_nk), factor.n_targets
+    X, y, k = matrix(X_nd), matrix(y_nk), factor.n_targets
     penalties = np.array(weight_decays) / (2 * loss_scale(loss, factor.n_samples, k))
     assert len(penalties), "a path needs a penalty"
     d, free = len(factor.scale), factor.bias and not penalise_bias
@@ -187,7 +198,7 @@ def ridge_path(
     errors = squares / y.size
     bias = theta[:, d] if factor.bias and not free else None
     if free:
-        bias = weighted_mean(factor, np.asarray(y, dtype=np.float64)) - np.einsum("d,ldk->lk", _means(factor), theta)
+        bias = weighted_mean(factor, y) - np.einsum("d,ldk->lk", _means(factor), theta)
     best = int(np.nanargmin(errors)) if np.isfinite(errors).any() else 0
     return RidgePath(tuple(map(float, weight_decays)), theta[:, :d], bias, errors, best)
 

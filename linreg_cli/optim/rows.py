@@ -195,6 +195,12 @@ class StoredRows:
         """The rows `first` to `last - 1`, on the device; as `read_into`."""
         return self.moved(self.read(first, last))
 
+    def chosen(self, order_n: Tensor) -> TrainRows:
+        """The rows at some positions, in their order, in memory of the process."""
+        at = order_n.numpy()
+        weights = None if self.weight_n1 is None else torch.from_numpy(self.weight_n1[at][:, 0])
+        return TrainRows(torch.from_numpy(self.X_nd[at]), torch.from_numpy(self.y_nk[at]), weights)
+
     def parts(self, size: int) -> Iterator[TrainRows]:
         """All rows in order, `size` at a time, in the same memory: each is valid until the next one."""
         room = self.room(min(size, self.n_samples))

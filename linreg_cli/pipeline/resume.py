@@ -49,8 +49,10 @@ _RESULT = (
 )
 
 
+#: The kind of warnings about a launch; a record has those of the launch that began the run, as `launch` is that one.
+_OF_A_LAUNCH = "ranks"
 #: Kinds of warnings about how a run began, which one that goes on does not find again.
-_OF_THE_START = ("encoding", "left_out", "no_exact_fit", "stream")
+_OF_THE_START = ("encoding", "left_out", "no_exact_fit", _OF_A_LAUNCH, "stream")
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,11 @@ class Resumption:
         return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
 
     def with_earlier(self, found: list[Finding]) -> list[Finding]:
-        """Warnings of a run that goes on, and before them those about its beginning."""
+        """Warnings of a run that goes on: those that it began with, in their order, and what is found only now."""
         earlier = [Finding(str(each["kind"]), str(each["message"])) for each in self.record.get("warnings") or []]
-        return [*(each for each in earlier if each.kind in _OF_THE_START and each not in found), *found]
+        now = [each for each in found if each.kind != _OF_A_LAUNCH]
+        kept = [each for each in earlier if each.kind in _OF_THE_START or each in now]
+        return [*kept, *(each for each in now if each not in kept)]
 
     @property
     def references(self) -> dict[str, ReferenceValue]:

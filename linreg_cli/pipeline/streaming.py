@@ -66,7 +66,7 @@ def placed(
         The device, and the decision with the reason why it is not the one that was found.
 
     Raises:
-        ConfigError: if the config names a device that cannot hold the rows, or a batch of them.
+        ConfigError: if the config names a device that cannot hold the rows.
     """
     why, remedy = _unable(config, device, dataset, stream)
     if not why:
@@ -79,16 +79,11 @@ def placed(
 def _unable(config: Config, device: torch.device, dataset: Dataset, stream: Decision) -> tuple[str, list[str]]:
     """Why a device cannot train on the rows, and what helps besides the CPU; no reason: it can."""
     free = free_on(device)
-    if free is None or config.train.shards is not None:
+    if free is None or config.train.shards is not None or stream.value:
         return "", []
-    if not stream.value:
-        needed, on_disk = scaled_bytes(config, dataset), setting("data.stream", True)
-        why = f"the rows take {bytes_of(needed)}, and {bytes_of(free)} of {device} are free"
-        return (why if needed > free else ""), [on_disk] * isinstance(config.data, TableData)
-    n_samples, size = len(dataset.splits["train"]), config.train.batch_size
-    full = size == "full" or size >= n_samples
-    why = f"{device} takes a batch from memory, and a full batch of {config.loss} stays on the disk"
-    return (why if full and not is_squared(config.loss) else ""), [setting("train.batch_size", 1024)]
+    needed, on_disk = scaled_bytes(config, dataset), setting("data.stream", True)
+    why = f"the rows take {bytes_of(needed)}, and {bytes_of(free)} of {device} are free"
+    return (why if needed > free else ""), [on_disk] * isinstance(config.data, TableData)
 
 
 def finding(given: Config, used: Config, decision: Decision) -> Finding | None:

@@ -1,37 +1,23 @@
 """train_run and resume_run: all steps of a run, in the order of execution."""
 
-import contextlib
 import functools
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linreg_cli import remedies
 from linreg_cli.addresses import has_secrets
 from linreg_cli.config import LoadedConfig, dump_config
-from linreg_cli.config.given import messages_about
-from linreg_cli.convergence.reaching import Reaching
-from linreg_cli.data.tables.write import write_table
-from linreg_cli.errors import DataError, DivergedError, Interrupted, StoreError
-from linreg_cli.evaluation.evaluate import evaluate_model
-from linreg_cli.evaluation.intervals import save_factor
-from linreg_cli.evaluation.measured import evaluate_measured
+from linreg_cli.errors import DivergedError, Interrupted
 from linreg_cli.evaluation.metrics import Metrics, probe
-from linreg_cli.evaluation.predictions import write_predictions
 from linreg_cli.evaluation.smearing import estimating
-from linreg_cli.evaluation.truth import compare, known_truth
-from linreg_cli.figures.fonts import lacking_in_words, noting_lacking
-from linreg_cli.figures.of_run import draw_run, write_pictures
-from linreg_cli.figures.train_rows import TrainRows
-from linreg_cli.files import write_file
 from linreg_cli.findings import Finding, counts
 from linreg_cli.gates import GateResult, check_gates
-from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.optim.engines.blas import one_blas_thread
-from linreg_cli.optim.rows import MeasuredRows
+from linreg_cli.pipeline import results
 from linreg_cli.pipeline.description import chosen_in_words, description, record_failure, result_of, shown_command
 from linreg_cli.pipeline.measured import STATISTICS, prepare_measured
 from linreg_cli.pipeline.prepare import prepare
@@ -41,14 +27,12 @@ from linreg_cli.pipeline.resume import taken_up
 from linreg_cli.pipeline.train import Training, cross_validation
 from linreg_cli.readers import either
 from linreg_cli.runs.checkpoint import Checkpoint, save_model
-from linreg_cli.runs.edit import add_warnings
 from linreg_cli.runs.record import RunRecord, auto_keys
 from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
 from linreg_cli.runs.store import INFERENCE_FILE, RESULTS, RunFolder, create_run, remove_unstarted
 from linreg_cli.starter.choices import Choices
 from linreg_cli.starter.known import Rows
-from linreg_cli.trackers.track import track_run
 from linreg_cli.wording import duration
 
 if TYPE_CHECKING:
@@ -153,7 +137,7 @@ def train_run(
         except BaseException:
             remove_unstarted(run)
             raise
-        return _run_to_the_end(loaded, prepared, run, record, None, stops, reporter, fail_if, begun, warnings)
+        return _to_the_end(_Begun(loaded, prepared, run, record, stops, reporter, fail_if, begun, warnings))
 
 
 def _outlook(choices: Choices, loaded: LoadedConfig, warnings: Sequence[Finding], reporter: Reporter) -> list[Finding]:
@@ -227,97 +211,93 @@ def resume_run(
             values |= {"references": as_json(prepared.references), "fail_if": [*fail_if]}
             record = RunRecord(run, values, resumption.lock)
             begun -= resumption.seconds
-            return _run_to_the_end(
-                resumption.loaded,
-                prepared,
-                run,
-                record,
-                resumption.checkpoint,
-                stops,
-                reporter,
-                fail_if,
-                begun,
-                warnings,
-            )
+            common = resumption.loaded, prepared, run, record, stops, reporter, fail_if, begun, warnings
+            return _to_the_end(_Begun(*common, resumption.checkpoint))
 
 
-def _run_to_the_end(
-    loaded: LoadedConfig,
-    prepared: Prepared,
-    run: RunFolder,
-    record: RunRecord,
-    checkpoint: Checkpoint | None,
-    stops: StopRequests,
-    reporter: Reporter,
-    fail_if: Sequence[str],
-    begun: float,
-    warnings: list[Finding],
-) -> Outcome:
+@dataclass(frozen=True, eq=False)
+class _Begun:
+    """A run whose folder is locked and whose first step, or the next one, can be taken.
+
+    Attributes:
+        loaded: the config.
+        prepared: the rows, the model, the plan.
+        run: the folder.
+        record: of the folder.
+        stops: requests to stop.
+        reporter: shows progress and warnings.
+        fail_if: conditions that must not hold, beside the gates of the config.
+        since: when it began, by `time.perf_counter`; of a resumed run, with the time before.
+        warnings: those so far; what is found later is added.
+        checkpoint: from which the run goes on; None: it begins.
+    """
+
+    loaded: LoadedConfig
+    prepared: Prepared
+    run: RunFolder
+    record: RunRecord
+    stops: StopRequests
+    reporter: Reporter
+    fail_if: Sequence[str]
+    since: float
+    warnings: list[Finding]
+    checkpoint: Checkpoint | None = None
+
+
+def _to_the_end(begun: _Begun) -> Outcome:
     """Train, evaluate and draw in a run folder whose lock is held, and write the outcome into `run.json`."""
+    prepared, run, record, reporter, warnings = (
+        begun.prepared, begun.run, begun.record, begun.reporter, begun.warnings,
+    )  # fmt: skip
     try:
         _write_config(run, prepared)
         run.write_json("preprocess.json", prepared.preprocessor.as_json())
         formula = estimating(prepared.formula(), prepared.dataset, prepared.config)
         before = probe(formula, prepared.config.probe, prepared.dataset.encoder)
         run.remove(*RESULTS)  # of fewer epochs, or of an interrupted evaluation
-        if checkpoint is not None:
-            prepared.state.restore(checkpoint.snapshot)
+        if begun.checkpoint is not None:
+            prepared.state.restore(begun.checkpoint.snapshot)
         way = functools.cache(functools.partial(prepared.way, auto_keys(record.values)))
-        training = Training(prepared, run, prepared.fingerprint, checkpoint, functools.partial(way, None))
+        training = Training(prepared, run, prepared.fingerprint, begun.checkpoint, functools.partial(way, None))
         for text in chosen_in_words(prepared):
             reporter.detail(text)
-        end = training.run(stops, reporter)
+        end = training.run(begun.stops, reporter)
         warnings += training.warnings
         reporter.detail(f"checkpoints: {training.saved['count']:,}, {duration(training.saved['seconds'])}")
         reporter.stage("evaluating")
-        folds = cross_validation(loaded, prepared, auto_keys(record.values), reporter)
-        metrics, findings = _evaluate(prepared, run, before, folds, way)
-        truth = _truth(prepared, metrics, findings)
+        folds = cross_validation(begun.loaded, prepared, auto_keys(record.values), reporter)
+        metrics, findings = results.evaluate(prepared, run, before, folds, way)
+        truth = results.compared_with_truth(prepared, metrics, findings)
         for finding in findings:
             reporter.warn(finding)
         warnings += findings
         save_model(run, prepared.state.model.state_dict())
-        stops.check()  # a signal that a library has swallowed
+        begun.stops.check()  # a signal that a library has swallowed
         pictures = []
         if prepared.config.plots:
             reporter.stage("drawing the pictures")
-            pictures = _draw(run, prepared, reporter, warnings)
-            stops.check()
-        seconds = time.perf_counter() - begun
+            pictures = results.draw(run, prepared, reporter, warnings)
+            begun.stops.check()
+        seconds = time.perf_counter() - begun.since
         measured = {**metrics, "seconds": seconds, "warnings": counts(each.kind for each in warnings)}
-        gates = check_gates(prepared.config.gates, fail_if, measured, prepared.references)
+        gates = check_gates(prepared.config.gates, begun.fail_if, measured, prepared.references)
         kept = [INFERENCE_FILE] if run.has(INFERENCE_FILE) else []
         digests = run.digests("model.safetensors", "preprocess.json", *kept)
         result = result_of(end, prepared, seconds, gates, warnings)
         result |= {} if training.restored_epoch is None else {"restored_epoch": training.restored_epoch}
         record.finish("finished", **result, checkpoints=training.saved, digests=digests)
     except BaseException as error:
-        record_failure(record, error, time.perf_counter() - begun)
+        record_failure(record, error, time.perf_counter() - begun.since)
         if isinstance(error, Interrupted):
             raise Interrupted(f"{error}; {_to_go_on(run)}", error.exit_code) from None
         if isinstance(error, DivergedError):
-            _track(run, loaded, reporter)
+            results.hand_to_trackers(run, begun.loaded, reporter)
         raise
     finally:
         reporter.done()
-    warnings += _track(run, loaded, reporter)
+    warnings += results.hand_to_trackers(run, begun.loaded, reporter)
     reason = end.reason if end else None
     return Outcome(run, "finished", metrics, seconds, gates, reason, pictures, warnings, truth)
-
-
-def _track(run: RunFolder, loaded: LoadedConfig, reporter: Reporter) -> list[Finding]:
-    """Hand a run that has ended to its trackers; what they do not have is a warning, since the run is complete."""
-    track = loaded.config.track
-    if track.tensorboard or track.mlflow is not None:
-        reporter.stage("handing the run to its trackers")
-    found = track_run(run, track, reporter.detail)
-    reporter.done()
-    for finding in found:
-        reporter.warn(finding)
-    if found:
-        with contextlib.suppress(StoreError):  # another command uses the run by now; the warning was reported
-            add_warnings(run, found)
-    return found
 
 
 def _to_go_on(run: RunFolder) -> str:
@@ -331,62 +311,3 @@ def _write_config(run: RunFolder, prepared: Prepared) -> None:
     """Write `config.yaml`, for the owner alone if it holds the secrets of an address, which no other file does."""
     text = dump_config(prepared.config)
     run.write("config.yaml", text, mode=0o600 if has_secrets(text) else None)
-
-
-def _evaluate(
-    prepared: Prepared,
-    run: RunFolder,
-    before: list[list[float | None]],
-    more: Metrics,
-    way: Callable[[Optimum | None], Reaching],
-) -> tuple[Metrics, list[Finding]]:
-    """Metrics and predictions of the trained model, and what is odd; writes `metrics.json` and `predictions.csv`."""
-    config, dataset, model = prepared.config, prepared.dataset, prepared.state.model
-    formula = estimating(prepared.formula(), dataset, config)
-    preprocessor = replace(prepared.preprocessor, smearing=formula.smearing)
-    run.write_json("preprocess.json", preprocessor.as_json())
-    kept, about = config.evaluate.predictions, (config, dataset, preprocessor, model, prepared.problem)
-    if isinstance(prepared.rows, MeasuredRows):
-        with messages_about(config):
-            found = evaluate_measured(*about, prepared.loss("train"), way)
-    else:
-        errors = write_predictions(run.path / "predictions.csv", formula, dataset, kept=kept, seed=config.seed)
-        losses = {split: prepared.loss(split) for split in errors}
-        with messages_about(config):
-            found = evaluate_model(*about, errors, losses, way)
-    metrics, influence, points = found.metrics, found.influence, config.probe
-    metrics["probe"] = [
-        {"input": list(point), "before": old, "after": new}
-        for point, old, new in zip(points, before, probe(formula, points, dataset.encoder), strict=True)
-    ]
-    metrics |= more
-    run.write_json("metrics.json", metrics)
-    if influence is not None:
-        write_file(run.path / "influence.csv", lambda draft: write_table(draft, ".csv", influence), own=True)
-    save_factor(run, found.exact)
-    return metrics, found.findings
-
-
-def _truth(prepared: Prepared, metrics: Metrics, findings: list[Finding]) -> Metrics | None:
-    """The comparison with the true coefficients where they are known; a file that is damaged is a finding."""
-    try:
-        known = known_truth(prepared.config)
-    except DataError as error:
-        findings.append(Finding("truth", str(error)))
-        return None
-    return None if known is None else compare(known, prepared.formula(), metrics)
-
-
-def _draw(run: RunFolder, prepared: Prepared, reporter: Reporter, warnings: list[Finding]) -> list[Path]:
-    """Draw the pictures; one that matplotlib cannot draw, and characters that no font has, are warnings."""
-    failed: dict[str, None] = {}
-    with noting_lacking() as lacking:
-        rows = TrainRows(prepared.dataset, prepared.preprocessor, lambda: prepared.problem)
-        pictures = draw_run(run, (), "png", rows=rows, skipped=lambda error: failed.setdefault(str(error)))
-    way = either(f"'linreg plot {run.id}'", f"linreg_cli.load_run({str(run.path)!r}).plot()")
-    found = [Finding("plots", f"{why}; draw the pictures with {way}") for why in failed]
-    found += [Finding("font", lacking_in_words([*lacking]))] if lacking else []
-    for warning in found:
-        reporter.warn(warning)
-    warnings += found
-    return write_pictures(pictures, run.path / "plots") if pictures else []

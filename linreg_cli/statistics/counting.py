@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from linreg_cli.data.columns.kinds import Column
 from linreg_cli.statistics.quantiles import MOST_BINS, Bins, Counts, Histogram, ordered
@@ -56,51 +55,45 @@ class _Pages:
 
     Attributes:
         dropped: as that of the histogram.
-        first: the number of the first page; the number of a bin's page is that of the bin without its low bits.
-        place: shape (n_numbers,): the place of each page from the first one on; -1 for a page without a bin.
+        numbers: of the pages, ascending, shape (n_pages,): that of a page is that of its bins without their low bits.
+        cells: shape (n_numbers,): where the counts of each page begin, from the number before the first page to the one
+            after the last; for a number without a page, where those of one more page would.
         counts: shape (n_pages, 2^7).
-        numbers: of the pages, shape (n_pages,).
     """
 
     dropped: int
-    first: np.uint64
-    place: npt.NDArray[np.int32]
-    counts: Counts
     numbers: Bins
+    cells: Counts
+    counts: Counts
 
     @classmethod
     def of(cls, known: Histogram) -> "_Pages | None":
         """The pages of a histogram with at least one bin; None where there would be too many."""
         numbers = known.bins >> np.uint64(_PAGE_BITS)
         numbers = numbers[np.append(True, numbers[1:] != numbers[:-1])]
-        n_numbers = int(numbers[-1] - numbers[0]) + 1
+        n_numbers = int(numbers[-1] - numbers[0]) + 3
         if n_numbers > _MOST_NUMBERS or len(numbers) << _PAGE_BITS > _MOST_CELLS:
             return None
-        place = np.full(n_numbers, -1, np.int32)
-        place[numbers - numbers[0]] = np.arange(len(numbers), dtype=np.int32)
-        pages = cls(known.dropped, numbers[0], place, np.zeros((len(numbers), 1 << _PAGE_BITS), np.int64), numbers)
-        cells = pages._cells(known.bins)
-        pages.counts.reshape(-1)[cells] = known.counts
+        cells = np.full(n_numbers, len(numbers) << _PAGE_BITS, np.int64)
+        cells[(numbers - numbers[0]).view(np.int64) + 1] = np.arange(len(numbers)) << _PAGE_BITS
+        pages = cls(known.dropped, numbers, cells, np.zeros((len(numbers), 1 << _PAGE_BITS), np.int64))
+        pages.counts.reshape(-1)[pages._cells(known.bins)] = known.counts
         return pages
 
-    def _cells(self, bins: Bins) -> npt.NDArray[np.int64]:
-        """The position of each bin in `counts`; below 0 for a bin without a page."""
-        # a number below the first one wraps around, and is too large
-        numbers = (bins >> np.uint64(_PAGE_BITS)) - self.first
-        places = self.place[np.minimum(numbers, np.uint64(len(self.place) - 1)).astype(np.intp)].astype(np.int64)
-        low = (bins & np.uint64((1 << _PAGE_BITS) - 1)).astype(np.int64)
-        return np.where(numbers < np.uint64(len(self.place)), (places << _PAGE_BITS) + low, -1)
+    def _cells(self, bins: Bins) -> Counts:
+        """Where each bin is counted; from the number of counts on for a bin without a page."""
+        # a number below the first one wraps around, and is below 0 as one with a sign
+        place = ((bins >> np.uint64(_PAGE_BITS)) - self.numbers[0]).view(np.int64)
+        place += 1
+        cells: Counts = self.cells.take(place, mode="clip")
+        cells += (bins & np.uint64((1 << _PAGE_BITS) - 1)).view(np.int64)
+        return cells
 
     def count(self, values: Bins) -> Bins:
         """Count values that are on a page, shape (n_values,); the others are returned."""
         cells = self._cells(values >> np.uint64(self.dropped))
-        absent = cells < 0
-        if absent.any():
-            cells, values = cells[~absent], values[absent]
-        else:
-            values = values[:0]
-        self.counts.reshape(-1)[:] += np.bincount(cells, minlength=self.counts.size)
-        return values
+        self.counts.reshape(-1)[:] += np.bincount(cells, minlength=self.counts.size)[: self.counts.size]
+        return values[cells >= self.counts.size]
 
     def histogram(self) -> Histogram:
         """All that was counted."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,12 +72,17 @@ class Source:
         assert isinstance(self.config.data, TableData)
         return self.config.data
 
-    @property
+    @cached_property
+    def read(self) -> Mapping[str, str]:
+        """Column, or part of a date, that features are made of -> column of the table."""
+        return read_columns(self.terms)
+
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns and parts of dates that features are made of, then the targets."""
-        return (*read_columns(self.terms), *self.data.targets)
+        return (*self.read, *self.data.targets)
 
-    @property
+    @cached_property
     def dropping(self) -> list[str]:
         """The columns whose missing cells drop their rows."""
         return [column for column in self.columns if self.treated[column].missing == "drop"]
@@ -112,7 +118,7 @@ class Source:
         Args:
             bounds: the first row, from 0, and one past the last; None: all.
         """
-        parts = {name for name, column in read_columns(self.terms).items() if name != column}
+        parts = {name for name, column in self.read.items() if name != column}
         numbers = [column for column in self.columns if column not in self.text and column not in parts]
         labels = () if self.data.split.column is None else (self.data.split.column,)
         weight = self.data.weight
@@ -162,12 +168,11 @@ class Source:
         """
         marks, faults = self.config.preprocess.missing_values, []
         out: dict[str, RawColumn] = {}
-        made = read_columns(self.terms)
         # at once, since what is counted of a column is kept with it
-        numbers = {name: replace(values, cell=self._cell(name, first)) for name, values in cells.numbers.items()}
+        numbers = {name: Numbers(each.values, self._cell(name, first)) for name, each in cells.numbers.items()}
         cells = replace(cells, numbers=numbers)
         for column in self.columns:
-            if made.get(column, column) != column:
+            if self.read.get(column, column) != column:
                 continue
             if column in self.text:
                 values = cells.column(column)
@@ -186,10 +191,10 @@ class Source:
         if faults:
             raise DataError(faults)
         out = {name: parts[name] if name in parts else out[name] for name in self.columns}
-        return {
-            name: values if values.cell is not None else replace(values, cell=self._cell(made.get(name, name), first))
-            for name, values in out.items()
-        }
+        for name, values in out.items():
+            if values.cell is None:
+                out[name] = replace(values, cell=self._cell(self.read.get(name, name), first))
+        return out
 
     def derived(self, raw: Mapping[str, RawColumn], used: Mask, first: int) -> dict[str, Made]:
         """The features of a block that are made of columns; as `derived_values`, with rows of the table."""

@@ -30,6 +30,21 @@ def to_numpy(values: pa.ChunkedArray) -> Column:
     return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0), *parts])
 
 
+def as_float64(values: pa.Array) -> Column:
+    """A column of numbers of any type as an array, shape (n_samples,), float64; nan where a cell is missing.
+
+    >>> as_float64(pa.array([1, 2, None], pa.int32())).tolist()
+    [1.0, 2.0, nan]
+    """
+    kind = values.type
+    if values.null_count or not (pa.types.is_integer(kind) or pa.types.is_float32(kind)):
+        return _chunk(values if pa.types.is_float64(kind) else values.cast(pa.float64(), safe=False))
+    dtype = np.dtype(kind.to_pandas_dtype())
+    if not len(values):
+        return np.zeros(0)
+    return np.frombuffer(values.buffers()[1], dtype, len(values), dtype.itemsize * values.offset).astype(np.float64)
+
+
 def to_arrow(
     values: npt.NDArray[np.float64] | npt.NDArray[np.int64], known: npt.NDArray[np.bool_] | None = None
 ) -> pa.Array:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linreg_cli.data.columns.kinds import Column, DividedValues, Mask, Rows, Values
+from linreg_cli.data.columns.kinds import Column, DividedValues, Mask, Rows, Values, pieces
 from linreg_cli.data.columns.on_disk import group_rows
 from linreg_cli.data.columns.row_set import RowArray
 
@@ -23,6 +23,8 @@ _DENSE = 4
 _GAPS_AHEAD = 2**20
 #: Bytes of the rows that are at hand; of more columns, the others are fetched when they are read.
 _AT_HAND = 2**24
+#: Rows that are sent at once where all of a column are.
+_IN_TURN = 2**18
 
 
 class FetchedValues(DividedValues):
@@ -95,6 +97,19 @@ class FetchedValues(DividedValues):
     def of_processes(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
         """As `DividedValues.of_processes`."""
         return self._ranks.everywhere(_of_part, self, self._bounds, function, arguments)
+
+    def in_turn(self) -> Iterator[Column]:
+        """As `DividedValues.in_turn`: the others read their rows, and send them piece by piece, when asked once."""
+        import torch
+
+        self._ranks.ask(_send_in_turn, self)
+        yield from pieces(self._ranks.held[self.number])
+        for rank, (first, last) in enumerate(itertools.pairwise(self._bounds)):
+            for start in range(first, last, _IN_TURN) if rank else ():
+                values = np.empty(min(_IN_TURN, last - start))
+                self._ranks.receive_into(torch.from_numpy(values), rank)
+                yield values
+        self._ranks.done()
 
     def _between(self, first: int, last: int) -> Column:
         start, held = self._held
@@ -178,6 +193,14 @@ def _send(ranks: "Ranks", values: Values, wanted: Sequence[Any]) -> None:
     own = wanted[ranks.rank]
     if own is not None:
         ranks.send(torch.from_numpy(np.ascontiguousarray(_chosen(values, own))), 0)
+
+
+def _send_in_turn(ranks: "Ranks", values: Values) -> None:
+    """As another rank, send all of its rows of a column."""
+    import torch
+
+    for start in range(0, len(values), _IN_TURN):
+        ranks.send(torch.from_numpy(np.ascontiguousarray(values[start : start + _IN_TURN])), 0)
 
 
 def _of_part(

@@ -118,6 +118,10 @@ class DividedValues(Shared, ABC):
             arguments: few numbers.
         """
 
+    @abstractmethod
+    def in_turn(self) -> Iterator[Column]:
+        """All values, some rows after the other; the processes are asked for nothing else meanwhile."""
+
 
 def of_processes(values: Values, function: Callable[..., Any], *arguments: Any) -> list[Any]:
     """As `DividedValues.of_processes`; of a column that is here as a whole, what the function gives for it."""

@@ -3,12 +3,25 @@
 import bisect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Mask, Rows, take
+from linreg_cli.data.columns.kinds import (
+    BLOCK_ROWS,
+    Column,
+    DividedValues,
+    EncodedColumns,
+    Filled,
+    Gaps,
+    Mask,
+    Rows,
+    Values,
+    pieces,
+    take,
+)
 from linreg_cli.data.columns.row_set import RowArray, RowSet
 
 
@@ -219,3 +232,25 @@ class StackedRows(RowsOnAccess):
             values = take(self._columns, name, rows)
             out[:, position] = values if self._functions is None else self._functions[position](values)
         return out
+
+
+def in_turn(columns: Mapping[str, Column], name: str) -> Iterator[Column]:
+    """All values of a column, some rows after the other, read-only; to be read to the end before anything else is.
+
+    >>> [each.tolist() for each in in_turn({"x": np.array([1.0, 2.0])}, "x")]
+    [[1.0, 2.0]]
+    """
+    source = columns.numbers.get(name) if isinstance(columns, EncodedColumns) else columns[name]
+    if source is not None:
+        return values_in_turn(source)
+    n_rows = columns.n_samples if isinstance(columns, EncodedColumns) else 0
+    return (take(columns, name, slice(start, start + BLOCK_ROWS)) for start in range(0, n_rows, BLOCK_ROWS))
+
+
+def values_in_turn(values: Values) -> Iterator[Column]:
+    """As `in_turn`, of the values of a column."""
+    if isinstance(values, DividedValues):
+        return values.in_turn()
+    if isinstance(values, Filled | Gaps) and isinstance(values.values, DividedValues):
+        return (replace(values, values=each)[:] for each in values.values.in_turn())
+    return pieces(values)

@@ -17,8 +17,8 @@ from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.data.tables.text_numbers import as_numbers
 from linreg_cli.errors import DataError
 
-#: Blocks of cells in a group of rows.
-_PER_GROUP = 4
+#: Blocks in a group of rows: of rows that are written again, and of cells that are summed up at the cost of calls.
+_PER_GROUP, _SUMMED_PER_GROUP = 4, 2
 
 
 class ArrowTable:
@@ -146,7 +146,7 @@ class ArrowTable:
 
     def row_blocks(self) -> Iterator[pa.Table]:
         """See `Table.row_blocks`. JSON Lines are read as a whole."""
-        return self._blocks(self.columns, None, _block_rows(len(self.columns)), one_dictionary=True)
+        return self._blocks(self.columns, None, _block_rows(len(self.columns), _PER_GROUP), one_dictionary=True)
 
     def _blocks(
         self, columns: list[str], rows: tuple[int, int] | None, n_rows: int, *, one_dictionary: bool
@@ -167,7 +167,9 @@ class ArrowTable:
                 names = [name for name in columns if name in self._schemas[place].names]
                 for batch in _batches(self._parts[place], names, n_rows, own):
                     block = pa.Table.from_batches([batch])
-                    yield pa.concat_tables([empty, block], promote_options="permissive").select(columns)
+                    if block.schema != empty.schema:
+                        block = pa.concat_tables([empty, block], promote_options="permissive").select(columns)
+                    yield block
         except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
             raise NotInBlocksError(str(error)) from None
 
@@ -199,7 +201,7 @@ class ArrowTable:
     ) -> Iterator[Cells]:
         """See `Table.cell_blocks`. Each block of a column with a dictionary has one of its own."""
         names = [*dict.fromkeys((*columns, *text))]
-        for block in self._blocks(names, rows, _block_rows(len(names)), one_dictionary=False):
+        for block in self._blocks(names, rows, _block_rows(len(names), _SUMMED_PER_GROUP), one_dictionary=False):
             yield cells_of_block(self._with_categories(block), columns, self._missing_values)
 
     def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
@@ -250,9 +252,9 @@ class ArrowTable:
         return _load(part)
 
 
-def _block_rows(n_columns: int) -> int:
+def _block_rows(n_columns: int, per_group: int) -> int:
     """Rows of a block: what is made of cells takes several times their memory, and a Parquet reader as much."""
-    return -(-group_rows(n_columns) // _PER_GROUP)
+    return -(-group_rows(n_columns) // per_group)
 
 
 def _is_json(part: TableFile) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from linreg_cli.data.columns.arrow import is_text_type, release_unused, to_numpy
+from linreg_cli.data.columns.arrow import as_float64, is_text_type, release_unused
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Numbers, as_number
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.tables.table import Cells, is_number_type
@@ -76,8 +76,8 @@ def numeric_marks(missing_values: Collection[str]) -> list[float]:
 
 def float64_of(column: pa.Array | pa.ChunkedArray, marks: Sequence[float]) -> Column:
     """A column of numbers of any type, shape (n_rows,), float64; nan where a cell is missing or one of the marks."""
-    values = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
-    found = to_numpy(values if pa.types.is_float64(values.type) else values.cast(pa.float64(), safe=False))
+    parts = [as_float64(part) for part in (column.chunks if isinstance(column, pa.ChunkedArray) else [column])]
+    found = parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0), *parts])
     if marks and (gaps := np.isin(found, marks)).any():
         return np.where(gaps, np.nan, found)
     return found

@@ -78,17 +78,21 @@ class ReferenceExecutor:
             epoch, batch = plan.locate(step)
             if step == start or batch == 0:
                 lr = plan.learning_rate(epoch)
-            if window is None or step == window.stop:
-                window = self._windows.of(plan, step)
-            first, last = plan.batch_bounds(window.batch(plan, step))
-            rows = slice(first, last) if window.order is None else window.order[first:last]
-            weights = None if window.rows.weight_n is None else window.rows.weight_n[rows]
-            loss = plan.loss(model(window.rows.X_nd[rows]), window.rows.y_nk[rows], weights)
-            losses[step - start] = value = loss.item()
+            if plan.is_full_batch and plan.n_samples > CHUNK_ROWS:
+                value, gradients = self._of_all(plan, model, parameters)
+            else:
+                if window is None or step == window.stop:
+                    window = self._windows.of(plan, step)
+                first, last = plan.batch_bounds(window.batch(plan, step))
+                rows = slice(first, last) if window.order is None else window.order[first:last]
+                weights = None if window.rows.weight_n is None else window.rows.weight_n[rows]
+                loss = plan.loss(model(window.rows.X_nd[rows]), window.rows.y_nk[rows], weights)
+                value = loss.item()
+                gradients = list(torch.autograd.grad(loss, parameters)) if math.isfinite(value) else []
+            losses[step - start] = value
             if not math.isfinite(value):
                 losses = losses[: step - start + 1]
                 break
-            gradients = list(torch.autograd.grad(loss, parameters))
             with torch.no_grad():
                 sgd(
                     parameters, gradients, buffers, weight_decay=plan.weight_decay, momentum=plan.momentum, lr=lr,
@@ -99,6 +103,24 @@ class ReferenceExecutor:
         if state.step == plan.total_steps:
             self._windows.forget()
         return losses
+
+    def _of_all(self, plan: StepPlan, model: nn.Module, parameters: list[nn.Parameter]) -> tuple[float, list[Tensor]]:
+        """The loss of a full batch of many rows and its gradients, `CHUNK_ROWS` rows at a time, added up in float64.
+
+        So it is the same in memory and on the disk, and no more rows are in memory.
+        """
+        count = 1 if plan.loss.is_sum else plan.n_samples * self._rows.n_targets
+        total = torch.zeros((), dtype=torch.float64, device=parameters[0].device)
+        sums = [torch.zeros_like(each, dtype=torch.float64) for each in parameters]
+        for part in self._rows.parts(CHUNK_ROWS):
+            elements = plan.loss.elements(model(part.X_nd) - part.y_nk)
+            loss = (elements if part.weight_n is None else elements * part.weight_n[:, None]).sum()
+            total += loss.detach()
+            for each, gradient in zip(sums, torch.autograd.grad(loss, parameters), strict=True):
+                each += gradient
+        return total.item() / count, [
+            (each / count).to(like.dtype) for each, like in zip(sums, parameters, strict=True)
+        ]
 
     def train_loss(self, plan: StepPlan, state: TrainingState) -> float:
         """The loss over the whole train split at the parameters of the state, accumulated in float64."""

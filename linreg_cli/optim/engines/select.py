@@ -200,7 +200,7 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) ->
         return "train.shards is not set"
     if device != "cpu" and engine == "native":
         return f"compiled steps run on the CPU and the data is on {device}"
-    if engine in ("reference", "affine") and stored and plan.is_full_batch:
+    if engine == "affine" and stored and plan.is_full_batch:
         return "it takes a batch from memory, and a full batch stays on the disk"
     if engine == "statistics":
         return not_from_moments(plan)

@@ -179,11 +179,11 @@ def condition_number(value: float, digits: int = 4) -> str:
 def bytes_of(count: float) -> str:
     """A number of bytes in binary units, with four digits.
 
-    >>> bytes_of(700), bytes_of(70 * 2**20), bytes_of(1.5 * 2**30)
-    ('700 bytes', '70 MiB', '1.5 GiB')
+    >>> bytes_of(1), bytes_of(700), bytes_of(70 * 2**20), bytes_of(1.5 * 2**30)
+    ('1 byte', '700 bytes', '70 MiB', '1.5 GiB')
     """
     if count < 1024:
-        return f"{int(count)} bytes"
+        return f"{int(count)} byte{'' if int(count) == 1 else 's'}"
     units = ("KiB", "MiB", "GiB", "TiB")
     power = min(int(math.log2(count)) // 10, len(units))
     return f"{number(count / 1024**power, 4)} {units[power - 1]}"

@@ -4,13 +4,14 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from linreg_cli import wording
 from linreg_cli.cli import gates, github_summary, options, output, summary
 from linreg_cli.cli.allowed import naming_options
+from linreg_cli.cli.dry_run import show_plan
 from linreg_cli.cli.table_input import check_format, standard_input
 from linreg_cli.cli.table_words import Words, choice_lines
 from linreg_cli.errors import UsageError
@@ -106,7 +107,7 @@ def train(
             if dry_run:
                 for finding in [] if choices is None else choices.outlook_of(loaded.config):
                     progress.warn(finding)
-                _show_plan(
+                show_plan(
                     loaded, known, progress, expressions, outputs, statistics, together, force=force, as_json=as_json
                 )
                 return
@@ -281,58 +282,3 @@ def _show(outcome: "Outcome", *, as_json: bool, quiet: bool) -> None:
     elif not as_json:
         output.show(summary.of_run(outcome))
     gates.stop(failed, as_json=as_json, result=result)
-
-
-def _show_plan(
-    loaded: "LoadedConfig",
-    known: "Known | None",
-    progress: "Progress",
-    fail_if: list[str],
-    outputs: Path,
-    statistics: str | None,
-    ranks: "Ranks | None",
-    *,
-    force: bool,
-    as_json: bool,
-) -> None:
-    """Prepare a run, without training, and show what it would do."""
-    from linreg_cli.pipeline.measured import prepare_measured
-    from linreg_cli.pipeline.prepare import prepare
-
-    if statistics is None:
-        prepared = prepare(loaded, progress, fail_if=fail_if, outputs=outputs, known=known, ranks=ranks)
-    else:
-        prepared = prepare_measured(loaded, progress, statistics, fail_if=fail_if, outputs=outputs)
-    prepared.check(loaded, progress, force=force)
-    progress.done()
-    plan, dataset = prepared.plan, prepared.dataset
-    rows = {split: len(part) for split, part in dataset.splits.items()}
-    values: dict[str, Any] = {
-        "status": "dry-run",
-        "rows": rows,
-        "features": list(dataset.features),
-        "targets": list(dataset.targets),
-        "steps_per_epoch": plan.steps_per_epoch,
-        "total_steps": plan.total_steps,
-        "device": prepared.config.train.device,
-        "lr": prepared.chosen.lr.as_json(),
-        "momentum": prepared.chosen.momentum.as_json(),
-        "engine": prepared.choice.as_json(),
-    }
-    if dataset.summary is not None:
-        values["data"] = dataset.summary.as_json()
-    if as_json:
-        output.print_json(values)
-        return
-    engine = values["engine"]
-    steps = f"{wording.plural(plan.epochs, 'epoch')} of {plan.steps_per_epoch:,} = {plan.total_steps:,}"
-    lines = [
-        f"rows:      {', '.join(f'{n:,} {split}' for split, n in rows.items() if n)}",
-        f"features:  {', '.join(dataset.features)}",
-        f"target:    {', '.join(dataset.targets)}",
-        f"steps:     {steps}, batches of {plan.batch_size:,}",
-        f"rate:      {wording.number(values['lr']['value'])} ({values['lr']['why']})",
-        f"executor:  {engine['name']} on {prepared.config.train.device} ({engine['why']})",
-        "nothing was trained (--dry-run)",
-    ]
-    output.show(*map(wording.one_line, lines))

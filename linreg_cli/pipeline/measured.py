@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,21 +24,60 @@ from linreg_cli.optim.engines.select import resolve_device
 from linreg_cli.optim.losses import is_squared
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.pipeline import gates
-from linreg_cli.pipeline.prepare import executor_of, resolved_config
+from linreg_cli.pipeline.prepare import executor_of, prepare, resolved_config
 from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.readers import without_statistics
 from linreg_cli.remedies import setting
+from linreg_cli.starter.known import Rows
 from linreg_cli.statistics.as_dataset import Summarised, summarised
 from linreg_cli.statistics.kept import read_statistics
 from linreg_cli.statistics.no_rows import NoMatrix, needs_rows
 from linreg_cli.statistics.same_table import refuse_other_table
 from linreg_cli.statistics.scaled import measured_rows, refuse_rounding, scaled_factor
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from linreg_cli.ranks.group import Ranks
+
 #: The key of `run.json` with the path of the file.
 STATISTICS = "statistics"
 #: What a run from statistics does not have, by split and by block of `metrics.json`.
 _OF_ROWS = ("mae",)
 _OF_FIT = ("leave_one_out", STD_ERR["HC3"], STD_ERR["cluster"], "durbin_watson")
+
+
+def prepared_from(
+    statistics: str | None,
+    loaded: LoadedConfig,
+    reporter: Reporter,
+    *,
+    fail_if: Sequence[str] = (),
+    resumed: bool = False,
+    outputs: Path | None = None,
+    references: Mapping[str, ReferenceValue] | None = None,
+    known: Rows | None = None,
+    frame: "pa.Table | None" = None,
+    ranks: "Ranks | None" = None,
+) -> Prepared:
+    """A run from the statistics of its table where there are some, else from its rows; raises as the two do.
+
+    Args:
+        statistics: the path of the file; None: the rows are read.
+        loaded: as in `prepare`, like the rest.
+        reporter: likewise.
+        fail_if: likewise.
+        resumed: likewise.
+        outputs: likewise.
+        references: likewise.
+        known: likewise; of use for rows only.
+        frame: likewise.
+        ranks: likewise.
+    """
+    compared: Any = {"fail_if": fail_if, "resumed": resumed, "outputs": outputs, "references": references}
+    if statistics is None:
+        return prepare(loaded, reporter, known=known, frame=frame, ranks=ranks, **compared)
+    return prepare_measured(loaded, reporter, statistics, **compared)
 
 
 def prepare_measured(

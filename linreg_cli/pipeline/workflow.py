@@ -19,8 +19,7 @@ from linreg_cli.gates import GateResult, check_gates
 from linreg_cli.optim.engines.blas import one_blas_thread
 from linreg_cli.pipeline import results
 from linreg_cli.pipeline.description import chosen_in_words, description, record_failure, result_of, shown_command
-from linreg_cli.pipeline.measured import STATISTICS, prepare_measured
-from linreg_cli.pipeline.prepare import prepare
+from linreg_cli.pipeline.measured import STATISTICS, prepared_from
 from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.pipeline.ranks import launch_of, resumed_by
 from linreg_cli.pipeline.resume import taken_up
@@ -114,17 +113,15 @@ def train_run(
     begun = time.perf_counter()
     stops = stops or StopRequests()
     with one_blas_thread(wanted=ranks is not None or loaded.config.train.shards is not None):
-        if statistics is None:
-            prepared = prepare(
-                loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame, ranks=ranks
-            )
-        else:
-            prepared = prepare_measured(loaded, reporter, statistics, fail_if=fail_if, outputs=outputs)
-            about = {**(about or {}), STATISTICS: str(Path(statistics).absolute())}
+        prepared = prepared_from(
+            statistics, loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame, ranks=ranks
+        )
         if keep is not None:
             keep(prepared)
         warnings = prepared.check(loaded, reporter, force=force)
         asked: dict[str, Any] = {"fail_if": [*fail_if], **launch_of(ranks), **(about or {})}
+        if statistics is not None:
+            asked[STATISTICS] = str(Path(statistics).absolute())
         if choices is not None:
             asked |= {"decisions": choices.as_json(prepared.config)}
             warnings += choices.warnings(prepared.config)
@@ -193,15 +190,12 @@ def resume_run(
             reporter.warn(warning)
         fail_if = fail_if or resumption.fail_if
         ranks = resumed_by(ranks, resumption.loaded.config, run.id)
-        compared: Any = {
-            "fail_if": fail_if, "resumed": True, "outputs": outputs or run.path.parent,
-            "references": resumption.references,
-        }  # fmt: skip
         with one_blas_thread(wanted=resumption.loaded.config.train.shards is not None):
-            if (statistics := resumption.record.get(STATISTICS)) is None:
-                prepared = prepare(resumption.loaded, reporter, frame=frame, ranks=ranks, **compared)
-            else:
-                prepared = prepare_measured(resumption.loaded, reporter, str(statistics), **compared)
+            statistics, outputs = resumption.record.get(STATISTICS), outputs or run.path.parent
+            prepared = prepared_from(
+                statistics, resumption.loaded, reporter, fail_if=fail_if, resumed=True, outputs=outputs,
+                references=resumption.references, frame=frame, ranks=ranks,
+            )  # fmt: skip
             auto = "lr" in auto_keys(resumption.record)
             found = prepared.check(resumption.loaded, reporter, force=True, auto=auto)
             warnings = resumption.warnings + resumption.with_earlier(found)

@@ -172,6 +172,16 @@ def test_what_changes_the_last_digits_is_warned_of_on_resume(linreg, train, stop
     assert warned == ([expected] if said else [])
 
 
+def test_threads_do_not_change_the_sums_of_shards(linreg, train, stop_at, tmp_path):
+    stop_at(5)
+    assert train("--set", "train.shards=2").code == 143
+    path = tmp_path / "outputs" / "r-0001" / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"threads": 99}))
+    result = linreg("train", "--resume", "r")
+    assert (result.code, "last digits" in result.err) == (0, False)
+    assert "resumed" not in {each["kind"] for each in json.loads(path.read_text())["warnings"]}
+
+
 def test_a_run_goes_on_with_the_config_that_has_another_file_name(linreg, config_file, stop_at):
     """The name of a run is not a setting, unless the config says it."""
     text = "data: {source: synthetic, n_samples: 20}\ntrain: {epochs: 4}\nplots: false\n"

@@ -171,9 +171,9 @@ def _resumption(
     written = config_of(run)
     loaded = load_config(list(files) or [own], overrides, stored=not files)
     checkpoint, damaged = load_checkpoint(run)
-    warnings = [Finding("resumed", message) for message in damaged + _drift(record)]
     before = _stored(run, checkpoint) if checkpoint else written.config
     config = _agreed(before, loaded, run.id)
+    warnings = [Finding("resumed", message) for message in damaged + _drift(record, config)]
     if record["status"] == "diverged":
         raise StoreError(
             "the run has diverged, and would diverge again; start a new one with a lower optimizer.lr or "
@@ -253,14 +253,17 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
     return before.model_copy(update={"train": train, "data": data, "track": loaded.config.track})
 
 
-def _drift(record: dict[str, Any]) -> list[str]:
-    """A warning for versions and threads that have changed since the run began, which may change the last digits."""
+def _drift(record: dict[str, Any], config: Config) -> list[str]:
+    """A warning for versions and threads that have changed since the run began, which may change the last digits.
+
+    Sums of shards are the same on any number of threads.
+    """
     changed = []
     before = record.get("versions") or {}
     for name, current in (("torch", torch.__version__), ("numpy", np.__version__)):
         if before.get(name) not in (None, current):
             changed.append(f"{name} {before[name]} is now {current}")
-    if record.get("threads") not in (None, torch.get_num_threads()):
+    if config.train.shards is None and record.get("threads") not in (None, torch.get_num_threads()):
         changed.append(f"{record['threads']} threads are now {torch.get_num_threads()}")
     if not changed:
         return []

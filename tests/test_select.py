@@ -166,12 +166,13 @@ def test_on_a_device_the_cost_decides_and_is_said_not_to_be_measured(compiled, r
     assert "not measured on meta" in choice.decision.why
 
 
-def test_a_full_batch_on_the_disk_is_for_the_moments_or_for_nothing_on_a_device(compiled):
-    rows = StoredRows.empty(100, 2, 1, "float32")
+def test_a_full_batch_on_the_disk_is_for_the_moments_or_for_the_reference_on_a_device(compiled):
+    rows = StoredRows.empty(10_000, 4, 1, "float32")
     rows.onto = torch.device("meta")
-    assert select.choose("auto", plan(100, 100), rows).executor.name == "statistics"
-    with pytest.raises(ValueError, match="no executor can run this plan: it takes a batch from memory, and a full"):
-        select.choose("auto", plan(100, 100, loss="mae"), rows)
+    assert select.choose("auto", plan(10_000, 10_000, epochs=10**5), rows).executor.name == "statistics"
+    assert select.choose("auto", plan(10_000, 10_000, loss="mae"), rows).executor.name == "reference"
+    with pytest.raises(ValueError, match="affine cannot run this plan: it takes a batch from memory, and a full"):
+        select.choose("affine", plan(10_000, 10_000), rows)
 
 
 def test_a_run_imports_no_compiler_unless_it_compiles_and_builds_no_optimiser():

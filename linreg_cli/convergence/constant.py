@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from linreg_cli.data.columns.row_weights import Weights, sum_of
 from linreg_cli.data.columns.rows import RowsOnAccess
 from linreg_cli.optim.losses import CHUNK_ROWS, Loss
 
@@ -14,7 +15,7 @@ Column = npt.NDArray[np.float64]
 _SIGN = np.int64(-(2**63))
 
 
-def best_constant_loss(loss: Loss, y_nk: RowsOnAccess, weight_n: Column | None = None) -> float:
+def best_constant_loss(loss: Loss, y_nk: RowsOnAccess, weight_n: Weights | None = None) -> float:
     """As `Loss.of_best_constant`, in passes over blocks of rows; equal within rounding error.
 
     The median is exact: the bits of a float64 are searched from the highest to the lowest, one pass each.
@@ -40,9 +41,9 @@ def best_constant_loss(loss: Loss, y_nk: RowsOnAccess, weight_n: Column | None =
 class _Weighted:
     """The parts of targets with the weights of their rows, shapes (n_rows, n_targets) and (n_rows, 1)."""
 
-    def __init__(self, y_nk: RowsOnAccess, weight_n: Column | None) -> None:
+    def __init__(self, y_nk: RowsOnAccess, weight_n: Weights | None) -> None:
         self._y_nk, self._weight_n, self.n_targets = y_nk, weight_n, y_nk.shape[1]
-        self.weight = float(len(y_nk) if weight_n is None else weight_n.sum())
+        self.weight = float(len(y_nk) if weight_n is None else sum_of(weight_n))
 
     def __iter__(self) -> Iterator[tuple[Column, Column]]:
         for start in range(0, len(self._y_nk), CHUNK_ROWS):

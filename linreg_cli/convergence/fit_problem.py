@@ -15,6 +15,7 @@ from linreg_cli.convergence import affordable
 from linreg_cli.convergence.constant import best_constant_loss
 from linreg_cli.convergence.gaps import measured
 from linreg_cli.data.columns.divided import DividedRows
+from linreg_cli.data.columns.row_weights import Weights
 from linreg_cli.data.columns.rows import Matrix, RowsOnAccess, in_memory
 from linreg_cli.least_squares.dependence import Combination, combinations, dependent_columns
 from linreg_cli.least_squares.factor import Array, Factor
@@ -62,7 +63,7 @@ class FitProblem:
     allow_slow: bool = False
     eps: float | None = None
     given: Callable[[], DividedRows] | None = None
-    weight_n: Array | None = None
+    weight_n: Weights | None = None
     measured: Factor | None = None
     divided: DividedRows | None = None
     exact: dict[str, Optimum] = field(default_factory=dict, init=False, repr=False)
@@ -218,7 +219,7 @@ class FitProblem:
             assert self.optimum is not None
             return self.optimum.constant_loss
         if in_memory(self.y_nk):
-            weights = None if self.weight_n is None else torch.from_numpy(self.weight_n)
+            weights = None if self.weight_n is None else torch.from_numpy(np.asarray(self.weight_n))
             return self.plan.loss.of_best_constant(torch.from_numpy(np.asarray(self.y_nk)), weights)
         assert isinstance(self.y_nk, RowsOnAccess)
         return best_constant_loss(self.plan.loss, self.y_nk, self.weight_n)

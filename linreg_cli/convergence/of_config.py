@@ -3,6 +3,7 @@
 import functools
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 
@@ -11,7 +12,8 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.kinds import Rows
-from linreg_cli.data.columns.rows import Matrix
+from linreg_cli.data.columns.row_weights import WeightsOnAccess
+from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
 from linreg_cli.least_squares.factor import Array, Factor
 from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.model import build_model, initialise, parameters_of
@@ -30,6 +32,7 @@ def problem_of(
     exact: dict[str, Optimum] | None = None,
     measured: Factor | None = None,
     divided: DividedRows | None = None,
+    weights: RowsOnAccess | None = None,
 ) -> Problem:
     """What training a config minimises, and where it starts.
 
@@ -43,6 +46,7 @@ def problem_of(
         exact: see `Problem`; None: nothing was computed.
         measured: see `Problem`.
         divided: the rows of `train`, with their weights, where several processes have them; None: they are here.
+        weights: of the rows of `train`, shape (n_samples, 1), where they lie on the disk as these do.
 
     Raises:
         DataError: for a value that overflows the dtype of training.
@@ -53,7 +57,9 @@ def problem_of(
     exact_already = dtype == torch.float64 or measured is not None
     given = None if exact_already else functools.partial(preprocessor.given_rows, dataset)
     start, weight_n = _start(config, dataset, dtype), None if divided is None else divided.weight_n
-    if dataset.weights is not None and divided is None:
+    if weights is not None:
+        weight_n = WeightsOnAccess(len(weights), lambda at: weights[at][:, 0].astype(np.float64))
+    elif dataset.weights is not None and divided is None:
         found = row_weights(dataset, plan.rows.arranged(dataset.splits["train"]), dtype)
         weight_n = None if found is None else found.double().numpy()
     problem = Problem(plan, X_nd, y_nk, dataset.features, start, eps=eps, given=given, weight_n=weight_n)

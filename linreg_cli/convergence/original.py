@@ -8,8 +8,9 @@ from linreg_cli.config.schema import Config
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.divided import DividedRows
+from linreg_cli.data.columns.row_weights import Weights, roots
 from linreg_cli.data.columns.rows import Matrix
-from linreg_cli.least_squares.factor import EPS, Array, blocks
+from linreg_cli.least_squares.factor import EPS, blocks
 from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.least_squares.solve import loses_digits, of_rows
 from linreg_cli.model import unfold_parameters
@@ -59,14 +60,14 @@ def original_rows(problem: Problem, dataset: Dataset, preprocessor: Preprocessor
     return found
 
 
-def with_weights(optimum: Optimum, weights: Array) -> Optimum:
+def with_weights(optimum: Optimum, weights: Weights) -> Optimum:
     """The same optimum of the same rows in another order.
 
     Args:
         optimum: whose factor has weights.
         weights: those of the rows in that order, shape (n_samples,).
     """
-    return replace(optimum, factor=replace(optimum.factor, root_n=np.sqrt(weights)))
+    return replace(optimum, factor=replace(optimum.factor, root_n=roots(weights)))
 
 
 def in_scaled_units(original: Optimum, preprocessor: Preprocessor) -> Optimum:

@@ -22,8 +22,10 @@ from linreg_cli.data.columns.kinds import (
     Values,
     of_processes,
 )
+from linreg_cli.data.columns.on_disk import StoredColumn
 from linreg_cli.data.columns.row_set import RowSet
-from linreg_cli.data.columns.rows import in_order, row_blocks
+from linreg_cli.data.columns.row_weights import At, Weights, WeightsOnAccess
+from linreg_cli.data.columns.rows import count, in_order, part, pick, row_blocks
 from linreg_cli.data.encoding.cells import number_column, text_column
 from linreg_cli.data.encoding.levels import written
 from linreg_cli.data.encoding.number_hints import merged_faults
@@ -68,6 +70,16 @@ class RowWeights:
         else:
             parts = (values[block].tolist() for _, block in row_blocks(train, len(values)))
         return cls(values, len(rows) / _sum(itertools.chain.from_iterable(parts)), column)
+
+    def of_rows(self, rows: Rows | slice) -> Weights:
+        """As the weights of some rows; where the column is on the disk they are read on access."""
+        if not isinstance(self.values, StoredColumn):
+            return self[rows]
+
+        def read(at: At) -> Column:
+            return self[part(rows, at.start, at.stop) if isinstance(at, slice) else pick(rows, at)]
+
+        return WeightsOnAccess(count(rows, len(self.values)), read)
 
     def __getitem__(self, rows: Rows | slice) -> Column:
         """The scaled weights of some rows, float64."""

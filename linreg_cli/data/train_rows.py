@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from linreg_cli.data.columns.divided import DividedRows, RowsOfRanks
 from linreg_cli.data.columns.row_file import row_major
+from linreg_cli.data.columns.row_weights import Weights
 from linreg_cli.data.columns.rows import StackedRows, between, count, in_order
 from linreg_cli.data.dataset import Column, Dataset
 
@@ -30,7 +31,7 @@ def train_rows(dataset: Dataset, of_X: Stack, of_y: Stack) -> DividedRows:
     """
     rows, parts, held = in_order(dataset.splits["train"]), dataset.parts, dataset.held()
     X, y = (StackedRows(dataset.columns, names, rows, functions) for names, functions in (of_X, of_y))
-    weights = dataset.weights_of(rows)
+    weights = None if dataset.weights is None else dataset.weights.of_rows(rows)
     if parts is None:
         return DividedRows(X, y, weights)
     ends = [count(between(rows, 0, bound), dataset.n_samples) for bound in parts.bounds]
@@ -55,7 +56,7 @@ class _RowsOfRanks(RowsOfRanks):
         self,
         X_nd: StackedRows,
         y_nk: StackedRows,
-        weights: Column | None,
+        weights: Weights | None,
         held: "Held",
         made_by: tuple[Stack, Stack, Sequence[int]],
     ) -> None:

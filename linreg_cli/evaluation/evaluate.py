@@ -131,7 +131,8 @@ def _evaluated(saved: SavedModel, frame: pa.Table | None) -> tuple[Metrics, bool
         rows: StoredRows | TrainRows = rows_on_disk(*asked) if on_disk else rows_in_memory(*asked)
         if split == "train":
             X_nd, y_nk = (each.numpy() if isinstance(each, torch.Tensor) else each for each in (rows.X_nd, rows.y_nk))
-            problem = problem_of(config, dataset, preprocessor, (X_nd, y_nk))
+            weights = rows.weight_n1 if isinstance(rows, StoredRows) else None
+            problem = problem_of(config, dataset, preprocessor, (X_nd, y_nk), weights=weights)
             if plan.shards is not None:
                 losses[split] = loss_of_parts(problem.parts, loss, model)
                 continue

@@ -35,8 +35,9 @@ def left_out(
         folds: the row indices of each fold; None: leave-one-out.
     """
     found = leave_one_out(optimum, X_nd, y_nk) if folds is None else k_fold(optimum, X_nd, y_nk, folds)
+    root_n = None if optimum.factor.root_n is None else np.asarray(optimum.factor.root_n)
     if options.target_estimate == "median" or found.errors is None:
-        return held_out_metrics(found, y_nk, options.target_transform, root_n=optimum.factor.root_n)
+        return held_out_metrics(found, y_nk, options.target_transform, root_n=root_n)
     if folds is None and len(y_nk) > MOST_LEFT_OUT:
         reason = f"with preprocess.target_estimate: mean it is computed for up to {MOST_LEFT_OUT:,} rows"
         return held_out_metrics(HeldOut(None, reason, None), y_nk)
@@ -49,7 +50,7 @@ def fitted(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: Array, options: Preproce
     e = residuals_of(optimum, X_nd, y_nk)
     with np.errstate(over="ignore"):
         smearing = np.exp(e).mean(axis=0, keepdims=True) if options.target_estimate == "mean" else None
-    root_n = optimum.factor.root_n
+    root_n = None if optimum.factor.root_n is None else np.asarray(optimum.factor.root_n)
     return held_out_metrics(HeldOut(None, None, e), y_nk, options.target_transform, smearing, root_n=root_n)
 
 

@@ -122,7 +122,7 @@ def _from_rows(run: Material, k: int, names: list[str], short: list[str]) -> tup
                 part = points[start : start + most]
                 elements = loss.elements(torch.from_numpy(X @ part.T - y[:, k, None])).numpy()
                 if problem.weight_n is not None:
-                    elements = elements * problem.weight_n[rows, None]
+                    elements = elements * problem.weight_n[rows][:, None]
                 out[start : start + most] += elements.sum(axis=0)
         return out if loss.is_sum else out / n
 

@@ -66,4 +66,4 @@ def _problem(config: Config, dataset: Dataset, preprocessor: Preprocessor) -> Pr
     if not decide(config, dataset, resumed=True).value:
         return problem_of(config, dataset, preprocessor)
     rows = rows_on_disk(dataset, preprocessor, "train", dtype_of(config), plan_of(config, dataset).rows)
-    return problem_of(config, dataset, preprocessor, (rows.X_nd, rows.y_nk))
+    return problem_of(config, dataset, preprocessor, (rows.X_nd, rows.y_nk), weights=rows.weight_n1)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.data.columns.kinds import Mask
+from linreg_cli.data.columns.row_weights import Weights
 from linreg_cli.data.columns.rows import matrix as matrix
 from linreg_cli.least_squares.decompositions import Array as Array
 from linreg_cli.least_squares.decompositions import filled_svd, solve_triangle, split, triangle
@@ -71,7 +72,7 @@ class Factor:
     R_pk: Array
     rest_k: Array
     constant_k: Array
-    root_n: Array | None = None
+    root_n: Weights | None = None
     log_roots: float = 0.0
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.data.columns.divided import DividedRows, Part, in_order
+from linreg_cli.data.columns.row_weights import Weights, WeightsOnAccess, roots, sum_of
 from linreg_cli.least_squares.decompositions import triangle
 from linreg_cli.least_squares.factor import BLOCK_ROWS, EPS, Array, Factor, power_of_two
 
@@ -22,7 +23,7 @@ def factorise(
     *,
     bias: bool,
     eps: float | None = None,
-    weights: npt.ArrayLike | None = None,
+    weights: npt.ArrayLike | WeightsOnAccess | None = None,
 ) -> Factor:
     """The factor of [X 1 y], in three passes over blocks of rows in float64; memory does not grow with the rows.
 
@@ -81,7 +82,7 @@ def factorise_rows(rows: DividedRows, *, bias: bool, eps: float | None = None) -
         R_pk=empty,
         rest_k=empty,
         constant_k=y_spread**2 * len(y),
-        root_n=None if weight_n is None else np.sqrt(weight_n),
+        root_n=None if weight_n is None else roots(weight_n),
     )
     R = np.zeros((p + k, p + k))
     triangles = rows.of_parts(_triangle, factor.bare)
@@ -108,14 +109,14 @@ def _triangle(part: Part, factor: Factor) -> Array:
 
 
 def _column_statistics(
-    rows: DividedRows, weight_n: Array | None, *, centered: tuple[bool, bool]
+    rows: DividedRows, weight_n: Weights | None, *, centered: tuple[bool, bool]
 ) -> list[tuple[Array, Array, Array]]:
     """Of X and of y: the center (0 if not centred), the spread about it and the largest absolute value of each column.
 
     All have shape (n_columns,).
     """
     n = len(rows.X_nd)
-    sum_of_weights = float(n) if weight_n is None else float(weight_n.sum())
+    sum_of_weights = float(n) if weight_n is None else sum_of(weight_n)
     looks, centers, units, found = rows.of_parts(_first_look), [], [], []
     for of, (is_centered, values) in enumerate(zip(centered, (rows.X_nd, rows.y_nk), strict=True)):
         total, low, high = zip(*(look[of] for look in looks), strict=True)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.kinds import Values
 from linreg_cli.data.columns.row_set import RowArray
+from linreg_cli.data.columns.row_weights import sum_of
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.distance import stacked
 from linreg_cli.least_squares.distributions import t_quantile, t_tail
@@ -251,7 +252,7 @@ def _log_likelihood(factor: Factor, rss: float) -> float:
     n = factor.n_samples
     found: float = -n / 2 * (math.log(2 * math.pi) + math.log(rss / n) + 1) if rss else math.inf
     if factor.root_n is not None:  # the variance of a row is that of the residuals over its weight
-        found += float(np.sum(np.log(factor.root_n)))
+        found += sum_of(factor.root_n, np.log)
     return found + factor.log_roots
 
 

@@ -107,7 +107,7 @@ def _times_root(values: DoubleDouble, factor: Factor) -> DoubleDouble:
     """Rows times the square roots of their weights; these are exact numbers, those of the factor."""
     if factor.root_n is None:
         return values
-    root = np.broadcast_to(factor.root_n.reshape(-1, *[1] * (values[0].ndim - 1)), values[0].shape)
+    root = np.broadcast_to(np.asarray(factor.root_n).reshape(-1, *[1] * (values[0].ndim - 1)), values[0].shape)
     hi, lo = two_product(values[0], root)
     return two_sum(hi, lo + values[1] * root)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.row_weights import sum_of
 from linreg_cli.data.columns.rows import Matrix
 from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
 from linreg_cli.least_squares.optimum import Optimum
@@ -107,7 +108,7 @@ def _weighted_sum(factor: Factor, values: Array, at: slice) -> Array:
 
 
 def _sum_of_weights(factor: Factor) -> float:
-    return float(factor.n_samples if factor.root_n is None else (factor.root_n**2).sum())
+    return float(factor.n_samples) if factor.root_n is None else sum_of(factor.root_n, np.square)
 
 
 def k_fold(

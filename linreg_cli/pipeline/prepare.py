@@ -25,7 +25,7 @@ from linreg_cli.convergence.on_disk import (
 )
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.data.columns.divided import DividedRows
-from linreg_cli.data.columns.rows import Matrix
+from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
 from linreg_cli.data.load import in_parts
 from linreg_cli.decisions import Decision
 from linreg_cli.evaluation.metrics import probe
@@ -172,13 +172,14 @@ def assemble_run(
     rows: AnyRows
     train: tuple[Matrix, Matrix]
     together: DividedRows | None = None
+    on_disk: RowsOnAccess | None = None
     if plan.shards is not None and is_routed(dataset, ranks):
         rows = routed(dataset, preprocessor, plan.rows, dtype, plan.shards, fits=not stream.value)
         train, together = (rows.X_nd, rows.y_nk), rows.divided
     elif stream.value:
         rows = rows_on_disk(dataset, preprocessor, "train", dtype, plan.rows, device)
         rows.ahead = ahead
-        train = rows.X_nd, rows.y_nk
+        train, on_disk = (rows.X_nd, rows.y_nk), rows.weight_n1
     else:
         train = (solved.X_nd, solved.y_nk) if solved else arrays_of(plan, dataset, preprocessor, dtype)
         weights = None
@@ -191,7 +192,7 @@ def assemble_run(
         initialise(model, config.model.init, config.seed)
         exact = None if solved is None else solved.exact
         about = config, dataset, preprocessor, train
-        problem = problem_of(*about, eps=eps, exact=exact, divided=together)
+        problem = problem_of(*about, eps=eps, exact=exact, divided=together, weights=on_disk)
         chosen = resolve(config, problem)
     problem = problem.with_plan(plan_of(chosen.config, dataset))
     choice = executor_of(loaded, config.train.engine, problem.plan, rows, summing)

@@ -27,9 +27,6 @@ from linreg_cli.wording import bytes_of
 #: on 2,600,000 x 16 in training: 13 to 24 MiB beside the windows, and in no other stage more than a window and this.
 OTHER_BYTES = 20 * 2**20
 
-#: Bytes of a row whose weight stays in memory in float64: for forecasts, and its root for each of two exact fits.
-WEIGHT_BYTES = 24
-
 
 def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config) -> None:
     """Refuse settings that need the rows in the memory of one process.
@@ -117,9 +114,7 @@ def reads_ahead(loaded: LoadedConfig, config: Config, plan: StepPlan, n_columns:
     """
     if plan.is_full_batch:
         return True
-    (limit, where), dtype = limit_of(config), config.train.dtype
-    weighted = isinstance(config.data, TableData) and config.data.weight is not None
-    other = OTHER_BYTES + WEIGHT_BYTES * plan.n_samples * weighted
+    (limit, where), dtype, other = limit_of(config), config.train.dtype, OTHER_BYTES
     rounded = 2 if device.type == "cuda" else 1  # torch gives pinned memory in powers of two
     if window_bytes(plan, n_columns, dtype, count=2 * rounded) + other <= limit:
         return True

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.row_weights import Weights, WeightsOnAccess, as_weights, roots
 from linreg_cli.data.columns.rows import Matrix, RowsOnAccess, matrix
 
 if TYPE_CHECKING:  # several processes are rare, and torch takes time
@@ -43,8 +44,8 @@ class Part:
 
     X_nd: Matrix
     y_nk: Matrix
-    weight_n: Array | None
-    root_n: Array | None
+    weight_n: Weights | None
+    root_n: Weights | None
     first: int
     last: int
     before: int = 0
@@ -90,15 +91,15 @@ class DividedRows:
         self,
         X_nd: npt.ArrayLike | RowsOnAccess,
         y_nk: npt.ArrayLike | RowsOnAccess,
-        weights: npt.ArrayLike | None = None,
+        weights: npt.ArrayLike | WeightsOnAccess | None = None,
         bounds: Sequence[int] | None = None,
         *,
-        root_n: Array | None = None,
+        root_n: Weights | None = None,
         before: int = 0,
     ) -> None:
         self.X_nd, self.y_nk = self._read = matrix(X_nd), matrix(y_nk)
-        self.weight_n = None if weights is None else np.asarray(weights, dtype=np.float64)
-        self._root_n = root_n if self.weight_n is None else np.sqrt(self.weight_n)
+        self.weight_n = None if weights is None else as_weights(weights)
+        self._root_n = root_n if self.weight_n is None else roots(self.weight_n)
         self._bounds, self._before = [0, len(self.X_nd)] if bounds is None else [*map(int, bounds)], before
 
     @property

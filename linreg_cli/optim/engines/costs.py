@@ -27,9 +27,9 @@ BYTES_AT_ONCE = 2 * 2**20
 #: What a run takes beside its steps, for each number of the train split: 0.40 and 0.45 microseconds, measured in one
 #: process on 1,000,000 x 33 (Parquet) and x 9 (CSV), where one thread does nearly all of it.
 AROUND_SECONDS = 0.4e-6
-#: The part of it that several processes do not save. Measured on the first table: the first of two takes 0.85 of the
-#: time of one process.
-UNDIVIDED = 0.7
+#: The part of it that several processes do not save. Measured on the first table: the first of two takes 0.66 to 0.70
+#: of the CPU time of one process (three rounds on a busy machine), with what only the first one does.
+UNDIVIDED = 0.4
 #: Torch's launcher, which imports torch before it starts the processes.
 LAUNCHER_SECONDS = 2.4
 #: A compiled executor is chosen only if it saves more seconds than this; a smaller saving would not be noticed.

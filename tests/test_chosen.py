@@ -8,7 +8,10 @@ from thread_ranks import Several
 
 from linreg_cli.data.columns.chosen import ChosenRows
 from linreg_cli.data.columns.fetched import FetchedValues
+from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.data.columns.row_set import RowSet
+from linreg_cli.data.encoding.encode import Encoder
+from linreg_cli.data.encoding.treatments import Treatment
 
 ROWS = 400_000
 BOUNDS = {2: (0, 150_001, ROWS), 3: (0, 7, 200_000, ROWS)}
@@ -45,8 +48,9 @@ def test_the_bits_are_those_of_one_process(size, kind):
             chosen = values[rows if isinstance(rows, slice) else np.asarray(rows)]
             assert here.median() == np.nanmedian(chosen)
             mean = math.fsum(chosen[~np.isnan(chosen)]) / np.count_nonzero(~np.isnan(chosen))
-            sums = here.sums_of_blocks()
-            assert math.isclose(sum(each for each, _ in sums) / sum(n for _, n in sums), mean, rel_tol=1e-9)
+            assert divided.mean() == here.mean()
+            assert math.isclose(here.mean(), mean, rel_tol=1e-9)
+            assert divided.ends() == here.ends() == (np.nanmin(chosen), np.nanmax(chosen))
             if not gaps:
                 assert divided.total() == here.total() == float(np.sum(chosen))
     assert not several.errors
@@ -64,3 +68,29 @@ def test_only_blocks_of_two_processes_are_fetched():
         ChosenRows(divided, slice(0, ROWS), gaps=False).total()
         ChosenRows(divided, slice(0, ROWS)).sums_of_blocks()
     assert 0 < sum(fetched) < 2.1 * 2**16
+
+
+@pytest.mark.parametrize("value", [0.1, -2.118415367099353, 1e9 + 0.1, 0.0])
+def test_the_mean_of_equal_cells_is_their_value(value):
+    values = np.full(3 * 2**16 + 5, value)
+    values[: 2**16 + 3] = np.nan
+    rows = slice(0, len(values))
+    assert ChosenRows(values, rows).mean() == value
+    several = Several(2)
+    with several as ranks:
+        bounds = (0, 2**16, len(values))
+        for each in several.ranks:
+            each.held[0] = values[bounds[each.rank] : bounds[each.rank + 1]]
+        assert ChosenRows(FetchedValues(ranks, 0, bounds, 1), rows).mean() == value
+    values[-1] = np.nextafter(value, np.inf)
+    present = values[~np.isnan(values)]
+    assert math.isclose(
+        ChosenRows(values, rows).mean(), math.fsum(present) / len(present), rel_tol=1e-15, abs_tol=1e-320
+    )
+    assert math.isnan(ChosenRows(np.full(3, np.nan), slice(0, 3)).mean())
+
+
+def test_a_constant_column_stays_constant_where_missing_cells_are_filled_with_its_mean():
+    raw, treated = {"x": Numbers(np.array([0.1, np.nan, 0.1, 0.1]))}, {"x": Treatment(missing="mean")}
+    fitted = Encoder.fit(raw, treated, np.arange(4), drop_first=True, keep_one=False, unknown="error", name="t.csv")
+    assert fitted.inputs[0].fill == 0.1 != np.mean([0.1] * 3)

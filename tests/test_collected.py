@@ -24,6 +24,15 @@ def test_a_bit_of_one_cell_changes_the_digest(bit):
     assert digest_of(changed) != digest_of(X)
 
 
+@pytest.mark.parametrize("change", ["two signs", "all signs", "two exponents", "all exponents"])
+def test_changes_of_the_upper_bits_of_many_cells_do_not_cancel(change):
+    some = slice(None) if change.startswith("all") else [11, 17]
+    changed = X + 1.0
+    before = digest_of(changed)
+    changed[some] *= -1.0 if change.endswith("signs") else 2.0**512
+    assert digest_of(changed) != before
+
+
 def test_rows_in_another_order_or_of_another_column_have_another_digest():
     swapped = X.copy()
     first, second = 17, int(np.flatnonzero(X[17] != X)[-1])

@@ -19,6 +19,15 @@ def near(distance: float) -> np.ndarray:
     return A
 
 
+def chain(length: int) -> np.ndarray:
+    """Each column is close to what those before it leave of the one before it: far from each, near all of them."""
+    Q = np.linalg.qr(RNG.standard_normal((N, length)))[0]
+    A = 0.14 * Q
+    A[:, 0] = Q[:, 0]
+    A[:, 1:] += 0.99 * Q[:, :-1]
+    return A
+
+
 CASES = {
     "independent": Z,
     "lengths from 1e-100 to 1e100": Z * 10.0 ** np.linspace(-100, 100, 8),
@@ -28,6 +37,7 @@ CASES = {
     "just within the products": near(0.11),
     "just without": near(0.09),
     "near copies": near(1e-5),
+    "a chain of 6": chain(6),
     "the other half": np.hstack([Z[:, :3], Z[:, :4] + 1e-4 * Z[:, 4:], Z[:, 4:]]),
     "a row of ones and all levels but one": np.hstack([np.ones((N, 1)), CITY[:, 1:], Z]),
 }
@@ -59,6 +69,14 @@ def test_each_entry_is_that_of_extended_precision(case):
     assert float(np.max(np.abs(found - expected) / lengths)) < bound
     assert np.array_equal(found, np.triu(found))
     assert np.diag(found).min() > 0
+
+
+@pytest.mark.parametrize("length", [4, 8, 12])
+def test_coefficients_of_columns_that_are_nearly_dependent_together_are_those_of_reflections(length):
+    A = chain(length)
+    R, exact = tall_triangle(np.ascontiguousarray(A.T)), in_extended_precision(A)
+    b, expected = (np.linalg.solve(np.asarray(r[:-1, :-1], float), np.asarray(r[:-1, -1], float)) for r in (R, exact))
+    assert np.abs(b - expected).max() < 50 * np.finfo(float).eps * np.linalg.cond(A) * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("copies", ["a copy", "zeros", "all levels", "half of them twice"])

@@ -5,7 +5,6 @@ Features that are made of columns are computed from the encoded columns; see `de
 The encoding is fitted on the train split, stored with the run, and applied unchanged at prediction.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -309,9 +308,7 @@ def _fill(values: Numbers, missing: str, rows: Rows) -> float | None:
         return column.median()
     if not values.n_missing and len(rows):
         return column.total() / len(rows)
-    sums = column.sums_of_blocks()
-    count = sum(n for _, n in sums)
-    return math.fsum(each for each, _ in sums) / count if count else float("nan")
+    return column.mean()
 
 
 def _statistic(missing: str) -> str:

@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from linreg_cli.data.columns.kinds import Column
 from linreg_cli.statistics.quantiles import MOST_BINS, Bins, Counts, Histogram, ordered
 
 #: Values that are counted together.
-_TOGETHER = 32_768
+_TOGETHER = 16_384
 #: A page is 2^7 bins on end. There are no pages where those with a bin, or the numbers of pages between the first and
 #: the last, are so many that most of their memory would be empty.
 _PAGE_BITS = 7
-_MOST_CELLS, _MOST_NUMBERS = 4 * MOST_BINS, 2**18
+_MOST_CELLS, _MOST_NUMBERS = 3 * MOST_BINS, 2**16
+
+Places = npt.NDArray[np.int32]
 
 
 class ValueCounts:
@@ -20,7 +23,7 @@ class ValueCounts:
 
     def __init__(self) -> None:
         self._known = Histogram.none()
-        self._pages: _Pages | None = None  # these have what `_known` had
+        self._pages: _Pages | None = None  # where there are some, they have all, and nothing is in `_known`
         self._waiting: list[Bins] = []
         self._n_waiting = 0
 
@@ -47,6 +50,8 @@ class ValueCounts:
         self._waiting, self._n_waiting = [], 0
         self._known = self._known.with_ordered(values)
         self._pages = _Pages.of(self._known)
+        if self._pages is not None:
+            self._known = Histogram.none()
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +68,7 @@ class _Pages:
 
     dropped: int
     numbers: Bins
-    cells: Counts
+    cells: Places
     counts: Counts
 
     @classmethod
@@ -74,19 +79,19 @@ class _Pages:
         n_numbers = int(numbers[-1] - numbers[0]) + 3
         if n_numbers > _MOST_NUMBERS or len(numbers) << _PAGE_BITS > _MOST_CELLS:
             return None
-        cells = np.full(n_numbers, len(numbers) << _PAGE_BITS, np.int64)
+        cells = np.full(n_numbers, len(numbers) << _PAGE_BITS, np.int32)
         cells[(numbers - numbers[0]).view(np.int64) + 1] = np.arange(len(numbers)) << _PAGE_BITS
         pages = cls(known.dropped, numbers, cells, np.zeros((len(numbers), 1 << _PAGE_BITS), np.int64))
         pages.counts.reshape(-1)[pages._cells(known.bins)] = known.counts
         return pages
 
-    def _cells(self, bins: Bins) -> Counts:
+    def _cells(self, bins: Bins) -> Places:
         """Where each bin is counted; from the number of counts on for a bin without a page."""
         # a number below the first one wraps around, and is below 0 as one with a sign
         place = ((bins >> np.uint64(_PAGE_BITS)) - self.numbers[0]).view(np.int64)
         place += 1
-        cells: Counts = self.cells.take(place, mode="clip")
-        cells += (bins & np.uint64((1 << _PAGE_BITS) - 1)).view(np.int64)
+        cells: Places = self.cells.take(place, mode="clip")
+        cells += (bins & np.uint64((1 << _PAGE_BITS) - 1)).astype(np.int32)
         return cells
 
     def count(self, values: Bins) -> Bins:

@@ -100,8 +100,8 @@ class _Pass:
             if self._rows.are_enough:
                 self._sum_up()
         self._sum_up()
-        for column, counts in self._value_counts.items():
-            self._facts[column] = replace(self._facts[column], histogram=counts.histogram())
+        for column in [*self._value_counts]:  # one after the other, for memory
+            self._facts[column] = replace(self._facts[column], histogram=self._value_counts.pop(column).histogram())
         columns = tuple(self._facts.values())
         moments = self._moments.joined(*self._blocks, keys=keys_of(columns))
         return TableStatistics(

@@ -100,6 +100,10 @@ class _Pass:
             if self._rows.are_enough:
                 self._sum_up()
         self._sum_up()
+        for column in self._seen.union(
+            self._missing
+        ):  # in rows of other splits after the last train row, or without one
+            self._add_facts(column, np.zeros(0))
         for column, counts in self._value_counts.items():
             self._facts[column] = replace(self._facts[column], histogram=counts.histogram())
         columns = tuple(self._facts.values())

@@ -261,3 +261,19 @@ def test_the_rows_of_a_split_by_hash_are_those_of_a_plain_run(linreg, place):
     done = linreg("train", "-c", "c.yaml", *options, "--json")
     found, metrics = read_statistics("m.safetensors"), json.loads(done.out)["metrics"]
     assert found.splits == {"train": metrics["train"]["n"], "validation": 0, "test": metrics["test"]["n"]}
+
+
+def test_values_whose_squares_overflow_are_refused_all_at_once(linreg, tmp_path: Path):
+    rng = np.random.default_rng(3)
+    signs = np.where(rng.random(50) < 0.5, 1.7e308, -1.7e308)
+    rows = {"x": rng.standard_normal(50), "large": 1e200 * rng.standard_normal(50), "ends": signs}
+    pd.DataFrame(rows | {"y": rng.standard_normal(50)}).to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "c.yaml").write_text("data: {path: t.csv, target: y}\ntrain: {batch_size: full}\n")
+    for part in ([], ["--part", "2/2"]):
+        found = linreg("stats", "-c", "c.yaml", *part, "-o", "s.safetensors")
+        assert found.code == 3
+        named = [column for column in ("x", "large", "ends", "y") if f"column '{column}'" in found.err]
+        assert named == ["large", "ends"]
+        assert "values from -1.7e+308 to 1.7e+308 cannot be squared and added up in float64" in found.err
+        assert "Warning" not in found.err
+    assert not (tmp_path / "s.safetensors").exists()

@@ -93,6 +93,31 @@ def test_an_inspection_from_statistics_is_that_of_the_rows(linreg, place, varian
     assert "need the rows" in linreg("inspect", "-c", "c.yaml", *options, "--stats", "s.safetensors").out
 
 
+def test_the_target_of_a_transform_is_inspected_in_the_units_that_are_said(linreg, place):
+    options = VARIANTS["log of the target, rows dropped"]
+    linreg("stats", "-c", "c.yaml", *options, "-o", "s.safetensors")
+    found = linreg("inspect", "-c", "c.yaml", *options, "--stats", "s.safetensors", "--json").json
+    [target] = [each for each in found["columns"] if each["role"] == "target"]
+    used = pd.read_csv("t.csv").dropna()
+    np.testing.assert_allclose([target["min"], target["max"]], [used.p.min(), used.p.max()], rtol=1e-13)
+    assert (target["mean"], target["std"]) == (None, None)  # those of the transformed values say nothing of these
+    X = pd.get_dummies(used[["x", "z", "city"]], columns=["city"], drop_first=True, dtype=float)
+    expected = sm.OLS(np.log1p(used.p), sm.add_constant(X.assign(x=X.x - 1e9))).fit()
+    assert found["optimum"]["units"] == "transformed"
+    np.testing.assert_allclose(found["optimum"]["rmse"], np.sqrt(expected.ssr / len(used)), rtol=1e-6)
+
+
+def test_the_loss_of_near_copies_of_a_column_is_that_of_the_rows(linreg, tmp_path):
+    # the exact fit is 1e7 and -1e7 of the two, and no step leads there
+    rng = np.random.default_rng(0)
+    x, noise, error = rng.standard_normal((3, 2_000))
+    placed(tmp_path, pd.DataFrame({"x": x, "near": x + 1e-9 * noise, "y": x + error}))
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    train = linreg("train", "-c", "c.yaml", "--stats", "s.safetensors", "--json").json["metrics"]["train"]
+    on_rows = linreg("train", "-c", "c.yaml", "--json").json["metrics"]["train"]
+    np.testing.assert_allclose([train["loss"], train["mse"]], on_rows["mse"], rtol=1e-9)
+
+
 def test_clusters_that_are_no_features_have_no_standard_errors_and_a_reason(linreg, place):
     options = ("--set", "evaluate.cluster=city")
     assert linreg("stats", "-c", "c.yaml", *options, "-o", "s.safetensors").code == 0

@@ -156,7 +156,7 @@ def _comparison(standardized: "Problem | None") -> dict[str, Any] | None:
 
 
 def _optimum(found: "Inspection") -> dict[str, Any] | None:
-    """Parameters (of the transformed target) and errors (in original units) of ordinary least squares."""
+    """Parameters and errors of ordinary least squares; without rows the errors are of the transformed target, too."""
     from linreg_cli.evaluation.metrics import units_of
 
     errors, dataset = found.held_out, found.dataset
@@ -167,10 +167,10 @@ def _optimum(found: "Inspection") -> dict[str, Any] | None:
     for k in range(len(dataset.targets)):
         weights = dict(zip(dataset.features, optimum.weights[:, k].tolist(), strict=True))
         each.append({"weights": weights, "bias": None if optimum.bias is None else float(optimum.bias[k])})
-    names = dataset.targets
+    names, trained = dataset.targets, units_of(found.config.preprocess.target_transform)
     return {
-        "units": "original",
-        "parameters_units": units_of(found.config.preprocess.target_transform),
+        "units": "original" if errors is not None else trained,
+        "parameters_units": trained,
         "parameters": each[0] if len(each) == 1 else dict(zip(names, each, strict=True)),
         **_errors(errors, optimum),
     }

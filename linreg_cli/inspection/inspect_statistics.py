@@ -13,6 +13,7 @@ from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.moments import Moments
 from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
+from linreg_cli.data.encoding.transform import inverse
 from linreg_cli.data.summary import UsedColumn
 from linreg_cli.errors import DataError
 from linreg_cli.inspection.column_summary import ColumnSummary
@@ -51,7 +52,7 @@ def inspect_statistics(loaded: LoadedConfig, reporter: Reporter, path: str) -> I
     return Inspection(
         config=config,
         dataset=dataset,
-        columns=_columns(dataset, found.found),
+        columns=_columns(dataset, found.found, config.preprocess.target_transform),
         problem=problem,
         standardized=standardized,
         condition_number=given,
@@ -87,7 +88,7 @@ def _standardized(prepared: Prepared, problem: Problem, found: Summarised) -> Pr
     return other
 
 
-def _columns(dataset: Dataset, found: TableStatistics) -> tuple[ColumnSummary, ...]:
+def _columns(dataset: Dataset, found: TableStatistics, transform: str) -> tuple[ColumnSummary, ...]:
     """The summaries of the columns of the table."""
     assert dataset.summary is not None
     facts = {each.column: each for each in found.columns}
@@ -102,7 +103,16 @@ def _columns(dataset: Dataset, found: TableStatistics) -> tuple[ColumnSummary, .
             summaries.append(_of_moments(used.column, dataset.known[used.column], whole=False))
         else:
             summaries.append(_summary(used, of_column, found))
-    return tuple(summaries)
+    return tuple(_in_original_units(each, transform) if each.role == "target" else each for each in summaries)
+
+
+def _in_original_units(target: ColumnSummary, transform: str) -> ColumnSummary:
+    """The summary of a target from that of its transformed values, whose mean and deviation do not give its own."""
+    if transform == "none" or target.minimum is None or target.maximum is None:
+        return target
+    low, high = inverse(transform, np.array([target.minimum, target.maximum])).tolist()
+    mean, std = (low, 0.0) if low == high else (None, None)
+    return replace(target, minimum=low, maximum=high, mean=mean, std=std)
 
 
 def _numbers_of(dataset: Dataset, column: str) -> list[str]:

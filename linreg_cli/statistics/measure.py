@@ -13,6 +13,7 @@ from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.tables.blocks import NotInBlocksError, one_ahead
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.errors import DataError
+from linreg_cli.statistics.block_faults import size_faults
 from linreg_cli.statistics.canonical import canonical
 from linreg_cli.statistics.collected import Collected, RowsDigest
 from linreg_cli.statistics.counting import ValueCounts
@@ -54,7 +55,7 @@ def measure(config: Config, part: Part = WHOLE) -> TableStatistics:
 
     Raises:
         SettingError: for settings whose figures need all rows at once.
-        DataError: for a table that cannot be read in blocks, or whose cells are not what the config says.
+        DataError: for a table that cannot be read in blocks, or whose cells are not what the config says or too large.
     """
     with messages_about(config):
         source = opened_source(config)
@@ -185,6 +186,8 @@ class _Pass:
                 self._digest.add("\0".join(key), values)
                 if key[0] in ("value", "target"):
                     self._add_facts(key[1], values)
+            if faults := size_faults(self._facts.values(), self._source.table.name):
+                raise DataError(faults)
             if weights is not None:
                 self._digest.add("weights", weights)
             self._blocks.append(Moments.of_rows(rows.keys, rows.values, weights))

@@ -17,6 +17,9 @@ from linreg_cli.statistics.design import Combination, Design
 #: Where rounding to float32 may move the values of a column by more than this share of its spread, the rounded numbers
 #: are others than those that statistics are of.
 MOST_ROUNDING = 1e-3
+#: The share of the largest singular value below which the fit has nothing of a direction. Losses are quadratic in the
+#: distance from the fit, so a fit far out along such a direction, where no step leads, would cost their digits.
+_FLATTEST = 1e-5
 
 
 def scaled_factor(design: Design, preprocessor: Preprocessor, *, bias: bool, dtype: str) -> Factor:
@@ -64,7 +67,7 @@ def measured_rows(design: Design, preprocessor: Preprocessor, dtype: str) -> Mea
     factor = scaled_factor(design, preprocessor, bias=True, dtype=dtype)
     d = len(factor.scale)
     R_pd, means = factor.R_pp[:, :d], np.concatenate([factor.center, factor.target_center])
-    fit_dk = np.linalg.lstsq(R_pd, factor.R_pk, rcond=None)[0]
+    fit_dk = np.linalg.lstsq(R_pd, factor.R_pk, rcond=_FLATTEST)[0]
     rest_pk = factor.R_pk - R_pd @ fit_dk
     units, of_target = factor.scale, factor.target_scale
     return MeasuredRows(

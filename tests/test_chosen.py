@@ -90,6 +90,18 @@ def test_the_mean_of_equal_cells_is_their_value(value):
     assert math.isnan(ChosenRows(np.full(3, np.nan), slice(0, 3)).mean())
 
 
+def test_the_mean_of_zeros_of_both_signs_is_0_however_they_are_divided():
+    values = np.array([0.0] * 6 + [np.nan] + [-0.0] * 3 + [0.0] * 9)
+    found = [ChosenRows(values, slice(0, 19)).mean(), ChosenRows(-values, slice(0, 19)).mean()]
+    for cut in (3, 8):
+        several = Several(2)
+        with several as ranks:
+            several.ranks[0].held[5], several.ranks[1].held[5] = values[:cut], values[cut:]
+            found.append(ChosenRows(FetchedValues(ranks, 5, (0, cut, 19), 1), slice(0, 19)).mean())
+        assert not several.errors
+    assert [math.copysign(1, each) for each in found] == [1.0] * 4
+
+
 def test_a_constant_column_stays_constant_where_missing_cells_are_filled_with_its_mean():
     raw, treated = {"x": Numbers(np.array([0.1, np.nan, 0.1, 0.1]))}, {"x": Treatment(missing="mean")}
     fitted = Encoder.fit(raw, treated, np.arange(4), drop_first=True, keep_one=False, unknown="error", name="t.csv")

@@ -277,3 +277,19 @@ def test_values_whose_squares_overflow_are_refused_all_at_once(linreg, tmp_path:
         assert "values from -1.7e+308 to 1.7e+308 cannot be squared and added up in float64" in found.err
         assert "Warning" not in found.err
     assert not (tmp_path / "s.safetensors").exists()
+
+
+def test_missing_cells_are_counted_in_a_part_without_train_rows(linreg, tmp_path: Path):
+    rng = np.random.default_rng(3)
+    x, split = rng.standard_normal(60), ["train"] * 30 + ["validation"] * 30
+    x[[2, 40, 41]] = np.nan
+    pd.DataFrame({"x": x, "s": split, "y": rng.standard_normal(60)}).to_csv(tmp_path / "t.csv", index=False)
+    config = (
+        "data: {path: t.csv, target: y, split: {column: s}}\npreprocess: {missing: mean}\ntrain: {batch_size: full}\n"
+    )
+    (tmp_path / "c.yaml").write_text(config)
+    linreg("stats", "-c", "c.yaml", "-o", "whole.safetensors")
+    assert linreg("stats", "merge", *parts(linreg, 2), "-o", "merged.safetensors").code == 0
+    for file in ("whole", "merged", "p1-2"):
+        found = {each.column: each for each in read_statistics(f"{file}.safetensors").columns}
+        assert (found["x"].kind, found["x"].missing, found["x"].gaps) == ("number", 1 if file == "p1-2" else 3, 1)

@@ -100,6 +100,8 @@ class _Pass:
             if self._rows.are_enough:
                 self._sum_up()
         self._sum_up()
+        for column in self._seen.union(self._missing):  # of rows after the last train row, or without one
+            self._add_facts(column, np.zeros(0))
         for column in [*self._value_counts]:  # one after the other, for memory
             self._facts[column] = replace(self._facts[column], histogram=self._value_counts.pop(column).histogram())
         columns = tuple(self._facts.values())

@@ -74,7 +74,7 @@ class ChosenRows:
         mean = math.fsum(each for each, _ in sums) / count
         if all(abs(each / n - mean) <= _ALIKE * abs(mean) for each, n in sums if n):
             low, high = self.ends()
-            return low if low == high else mean
+            return low + 0.0 if low == high else mean  # -0.0 + 0.0 is 0.0: which zero was found depends on the blocks
         return mean
 
     def ends(self) -> tuple[float, float]:

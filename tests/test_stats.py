@@ -293,3 +293,18 @@ def test_missing_cells_are_counted_in_a_part_without_train_rows(linreg, tmp_path
     for file in ("whole", "merged", "p1-2"):
         found = {each.column: each for each in read_statistics(f"{file}.safetensors").columns}
         assert (found["x"].kind, found["x"].missing, found["x"].gaps) == ("number", 1 if file == "p1-2" else 3, 1)
+
+
+def test_a_row_of_too_many_cells_is_not_said_to_be_the_row_of_its_block(linreg, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = ["x,y", *(f"{row},{row % 7}" for row in range(300_000))]
+    lines[250_001] += ",1,2"
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "c.yaml").write_text("data: {path: t.csv, target: y}\noptimizer: {lr: 0.1}\n")
+    found = linreg("stats", "-c", "c.yaml", "-o", "s.stats")
+    assert found.code == 3
+    assert "Expected 2 columns, got 4" in found.err
+    assert "Row #" not in found.err
+    whole = linreg("inspect", "-c", "c.yaml")  # the remedy
+    assert whole.code == 3
+    assert "250002" in whole.err.replace(",", "")  # of the file, with its header

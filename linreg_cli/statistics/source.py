@@ -86,6 +86,15 @@ class Source:
         """The columns whose missing cells drop their rows."""
         return [column for column in self.columns if self.treated[column].missing == "drop"]
 
+    @cached_property
+    def _entries(self) -> frozenset[str]:
+        return frozenset(term.text for term in self.terms)
+
+    @cached_property
+    def _products(self) -> frozenset[str]:
+        """The features that are made of categories."""
+        return frozenset(term.text for term in derived_terms(self.terms) if self.text & set(term.columns))
+
     @property
     def settings(self) -> dict[str, Any]:
         """The settings that the figures depend on, by dotted key."""
@@ -95,8 +104,8 @@ class Source:
         """What is known of a column before a row is read."""
         is_read = column in self.treated  # others are made of columns, and have no missing cell
         median = is_read and self.treated[column].missing == "median" and column not in self.data.targets
-        is_feature = any(term.text == column for term in self.terms)
-        is_product = any(term.text == column and self.text & set(term.columns) for term in derived_terms(self.terms))
+        is_feature = column in self._entries
+        is_product = column in self._products
         kind = "product" if is_product else "empty"
         role = "target" if column in self.data.targets else "feature" if is_feature else "source"
         histogram, plain = Histogram.none() if median else None, None if self.data.weight is None else Plain()

@@ -1,6 +1,7 @@
 """CSV and TSV files, plain or compressed, one or several, read by pyarrow, with errors that name the line."""
 
 import functools
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -270,7 +271,8 @@ class CsvTable:
         except ObjectError:
             raise
         except (UnevenLinesError, LeadingZerosError, pa.ArrowInvalid, UnicodeDecodeError, DataError) as error:
-            raise NotInBlocksError(str(error)) from None
+            # Arrow counts the rows of the block
+            raise NotInBlocksError(re.sub(r"\bRow #\d+: ", "", str(error))) from None
 
     def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
         """See `Table.typing`."""

@@ -11,7 +11,7 @@ from conftest import CONFIGS
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 from statsmodels.stats.stattools import durbin_watson
 
-from linreg_cli.convergence import original, problem
+from linreg_cli.convergence import fit_problem, original
 from linreg_cli.wording import number
 
 FULL = [
@@ -255,7 +255,7 @@ def test_least_squares_is_solved_once_where_the_trained_numbers_are_those_of_the
         "data: {path: t.csv, target: y}\noptimizer: {lr: 1e-5}\ntrain: {epochs: 1}\nplots: false\n"
     )
     calls = []
-    for module in (problem, original):
+    for module in (fit_problem, original):
         real = module.of_rows
         monkeypatch.setattr(
             module, "of_rows", lambda *args, real=real, **options: calls.append(1) or real(*args, **options)

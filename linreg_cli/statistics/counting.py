@@ -13,7 +13,7 @@ _TOGETHER = 16_384
 #: A page is 2^7 bins on end. There are no pages where those with a bin, or the numbers of pages between the first and
 #: the last, are so many that most of their memory would be empty.
 _PAGE_BITS = 7
-_MOST_CELLS, _MOST_NUMBERS = 3 * MOST_BINS, 2**16
+_MOST_CELLS, _MOST_NUMBERS = 3 * MOST_BINS, 2**18
 
 Places = npt.NDArray[np.int32]
 

@@ -60,10 +60,9 @@ def set_up() -> None:
     # the thread they wait for if there are fewer cores than threads. A run of 3,300 small steps on a busy machine or in
     # a container with half a core took 31 s instead of 4.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # For Arrow's memory, before pyarrow is imported. By default it holds on to three times what it uses: after 16
-    # columns of Parquet 28 MiB stay that nothing uses, which jemalloc returns, soon where it is told to; by
-    # default it keeps those of each thread for a while. Of mimalloc, where there is no other: milliseconds after which
-    # freed pages go back to the system.
+    # For Arrow's memory, before pyarrow is imported. By default mimalloc holds on to three times what it uses: after 16
+    # columns of Parquet, 28 MiB stay that nothing uses. jemalloc returns freed pages 100 ms later with this setting; by
+    # default it keeps those of each thread for a while. Where there is no jemalloc, mimalloc returns them after 1 ms.
     if _has_jemalloc():
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
         os.environ.setdefault("JE_ARROW_MALLOC_CONF", "dirty_decay_ms:100,muzzy_decay_ms:0")

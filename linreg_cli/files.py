@@ -229,7 +229,7 @@ def _draft(path: Path, keep: Path | None = None, mode: int | None = None, durabl
             _keep(target, keep)
         os.replace(draft, target)
         if durable:
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
     finally:
         os.close(descriptor)
         with contextlib.suppress(OSError):
@@ -344,7 +344,8 @@ def _explained(error: OSError, path: Path) -> StoreError:
     return StoreError(f"cannot write: {reason}", str(path))
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Synchronise the names in a folder with the disk; raises OSError."""
     if os.name == "nt":  # a folder cannot be opened there, and a rename is ordered after the content
         return
     descriptor = os.open(folder, os.O_RDONLY)

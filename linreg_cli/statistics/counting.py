@@ -35,6 +35,8 @@ class ValueCounts:
         found = ordered(values)
         if self._pages is not None:
             self._pages, found = self._pages.counted(found)
+            if not len(found):
+                return
         self._waiting.append(found)
         self._n_waiting += len(found)
         if self._n_waiting >= (_TOGETHER if self._pages is None else _WITHOUT_PAGE):
@@ -61,15 +63,15 @@ class _Pages:
     Attributes:
         dropped: as that of the histogram.
         numbers: of the pages, ascending, shape (n_pages,): that of a page is that of its bins without their low bits.
-        cells: shape (n_numbers,): where the counts of each page begin, from the number before the first page to the one
-            after the last; for a number without a page, where those of one more page would.
+        positions: shape (n_numbers,): the position of each page, from the number before the first page to the one after
+            the last; n_pages for a number without a page.
         counts: shape (n_pages + 1, 2^7), with room for one more page, which is not used; uint32, or int64.
         n: values that were counted.
     """
 
     dropped: int
     numbers: Bins
-    cells: Places
+    positions: npt.NDArray[np.uint16]
     counts: npt.NDArray[np.uint32] | npt.NDArray[np.int64]
     n: int
 
@@ -81,11 +83,11 @@ class _Pages:
         n_numbers = int(numbers[-1] - numbers[0]) + 3
         if n_numbers > _MOST_NUMBERS or len(numbers) << _PAGE_BITS > _MOST_CELLS:
             return None
-        cells = np.full(n_numbers, len(numbers) << _PAGE_BITS, np.int32)
-        cells[(numbers - numbers[0]).view(np.int64) + 1] = np.arange(len(numbers)) << _PAGE_BITS
+        positions = np.full(n_numbers, len(numbers), np.uint16)
+        positions[(numbers - numbers[0]).view(np.int64) + 1] = np.arange(len(numbers))
         n = int(known.counts.sum())
         counts = np.zeros((len(numbers) + 1, 1 << _PAGE_BITS), np.uint32 if n <= _MOST_SHORT else np.int64)
-        pages = cls(known.dropped, numbers, cells, counts, n)
+        pages = cls(known.dropped, numbers, positions, counts, n)
         counts.reshape(-1)[pages._cells(known.bins)] = known.counts
         return pages
 
@@ -94,7 +96,8 @@ class _Pages:
         # a number below the first one wraps around, and is below 0 as one with a sign
         place = ((bins >> np.uint64(_PAGE_BITS)) - self.numbers[0]).view(np.int64)
         place += 1
-        cells: Places = self.cells.take(place, mode="clip")
+        cells: Places = self.positions.take(place, mode="clip").astype(np.int32)
+        cells <<= _PAGE_BITS
         cells += (bins & np.uint64((1 << _PAGE_BITS) - 1)).astype(np.int32)
         return cells
 
@@ -104,9 +107,8 @@ class _Pages:
         n = self.n + len(values)
         counts = self.counts if n <= _MOST_SHORT else self.counts.astype(np.int64, copy=False)
         np.add.at(counts.reshape(-1), cells, counts.dtype.type(1))
-        without = counts[-1].any()
+        rest = values[cells >= counts.size - counts.shape[1]] if counts[-1].any() else np.zeros(0, np.uint64)
         counts[-1] = 0
-        rest = values[cells >= self.counts.size - counts.shape[1]] if without else values[:0]
         return replace(self, counts=counts, n=n - len(rest)), rest
 
     def histogram(self) -> Histogram:

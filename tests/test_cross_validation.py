@@ -1,15 +1,20 @@
 """Cross-validation against the same folds by hand, with scikit-learn's exact solution."""
 
+from array import array
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, cross_val_score
 
+from linreg_cli import seeds
 from linreg_cli.config import Config
 from linreg_cli.data import Dataset
 from linreg_cli.data.columns.kinds import Rows
-from linreg_cli.evaluation.cross_validation import cross_validate, folds
+from linreg_cli.data.columns.row_set import RowSet
+from linreg_cli.evaluation.cross_validation import cross_validate, fold_numbers, folds
 from linreg_cli.model import LinearFormula
+from linreg_cli.seeds import numpy_stream
 
 STREAM = np.random.default_rng(3)
 X = STREAM.normal(size=(60, 2))
@@ -68,6 +73,34 @@ def test_every_row_is_held_out_once():
     parts = folds(rows, 5, shuffle=True, seed=2)
     assert sorted(np.concatenate(parts).tolist()) == rows.tolist()
     assert {len(part) for part in parts} == {4, 5}
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize(
+    "rows", [np.arange(10, 33), np.random.default_rng(1).permutation(40)[:23], RowSet.where(np.arange(40) % 2 == 1)]
+)
+def test_the_fold_of_each_row_says_what_the_rows_of_each_fold_do(rows, shuffle):
+    found, ascending = fold_numbers(rows, 5, shuffle=shuffle, seed=2), np.sort(np.asarray(rows))
+    assert found.dtype == np.uint8
+    for number, fold in enumerate(folds(np.asarray(rows), 5, shuffle=shuffle, seed=2)):
+        assert ascending[found == number].tolist() == sorted(fold.tolist())
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 40, 41, 42, 1_000])
+@pytest.mark.parametrize("draws", [40, 65_536])
+def test_a_shuffle_is_undone(n_rows, draws, monkeypatch):
+    monkeypatch.setattr(seeds, "_DRAWS", draws)
+    order, drawn = numpy_stream(7, "folds").permutation(n_rows), np.random.default_rng(1).integers(0, 256, n_rows)
+    expected, cells = np.empty(n_rows), array("B", drawn.tolist())
+    expected[order] = drawn
+    seeds.unshuffle(cells, numpy_stream(7, "folds"))
+    assert cells.tolist() == expected.tolist()
+
+
+def test_many_folds_have_the_number_type_that_holds_them():
+    found = fold_numbers(np.arange(900), 300, shuffle=True, seed=0)
+    assert found.dtype == np.uint16
+    assert np.bincount(found).tolist() == [3] * 300
 
 
 def test_a_level_that_a_fold_lacks_stops_nothing(linreg, config_file, tmp_path):

@@ -1,18 +1,22 @@
 """k-fold cross-validation of a config: encoding, imputation, scaling and training, anew for each fold."""
 
+from array import array
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from linreg_cli.config import Config
 from linreg_cli.data import Dataset
 from linreg_cli.data.assemble import resplit
-from linreg_cli.data.columns.row_set import RowArray
+from linreg_cli.data.columns.kinds import Rows
+from linreg_cli.data.columns.row_set import RowArray, RowSet
 from linreg_cli.data.columns.rows import in_order
 from linreg_cli.evaluation.metrics import IN_ORIGINAL_UNITS, ErrorSums, Metrics
 from linreg_cli.evaluation.predictions import predicted_blocks
 from linreg_cli.model import LinearFormula
-from linreg_cli.seeds import numpy_stream
+from linreg_cli.seeds import numpy_stream, unshuffle
 from linreg_cli.wording import METRICS
 
 #: Trains on the train split of a dataset. Returns the model, or a text that says why there is none.
@@ -36,6 +40,26 @@ def folds(rows: RowArray, count: int, *, shuffle: bool, seed: int) -> list[RowAr
     """
     order = numpy_stream(seed, "folds").permutation(rows) if shuffle else rows
     return np.array_split(order, count)
+
+
+def fold_numbers(rows: Rows, count: int, *, shuffle: bool, seed: int) -> npt.NDArray[np.unsignedinteger[Any]]:
+    """The fold of each row in ascending order, from 0, shape (n_rows,), in the smallest type that holds it.
+
+    Folds of more rows than fit into memory are kept like this. Arguments as those of `folds`, which has the same ones.
+
+    >>> fold_numbers(np.array([7, 1, 4]), 2, shuffle=False, seed=0).tolist()
+    [0, 1, 0]
+    """
+    kind = np.min_scalar_type(count - 1)
+    cells = array(kind.char, bytes(kind.itemsize)) * len(rows)
+    found, begin = np.frombuffer(cells, kind), 0
+    for fold in range(count):
+        size = len(rows) // count + (fold < len(rows) % count)
+        found[begin : begin + size] = fold
+        begin += size
+    if shuffle:
+        unshuffle(cells, numpy_stream(seed, "folds"))
+    return found if isinstance(rows, RowSet) else found[np.argsort(rows)]
 
 
 def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:

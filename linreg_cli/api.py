@@ -5,21 +5,17 @@ The same functions as behind the command line, without its terminal: no signal h
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from linreg_cli import remedies
 from linreg_cli.calls import in_python
-from linreg_cli.config import LoadedConfig, load_config
-from linreg_cli.config.data import FrameData
-from linreg_cli.config.plain import plain
-from linreg_cli.config.source import ConfigText
+from linreg_cli.config.plain import Given, expressions, loaded_from
 from linreg_cli.data.tables.frames import like, table_of
-from linreg_cli.errors import ConfigError, DataError, UsageError
+from linreg_cli.errors import DataError, UsageError
 from linreg_cli.gates import GateResult
 from linreg_cli.launched import refuse_several
 from linreg_cli.paths import expanded
@@ -40,12 +36,10 @@ _TOGETHER = "train them together by 'torchrun -m linreg_cli train -c CONFIG', ca
 #: The level of an interval where none is given.
 _LEVEL = 0.95
 
-Config = str | os.PathLike[str] | Mapping[str, Any]
-
 
 @in_python
 def train(
-    config: Config | Sequence[str | os.PathLike[str]],
+    config: Given,
     overrides: Mapping[str, Any] | None = None,
     *,
     data: object = None,
@@ -83,7 +77,7 @@ def train(
         raise UsageError("statistics stand for the rows of a table, and data are other rows; give one", "statistics")
     refuse_several("train a run of its own", _TOGETHER)
     frame = _own(data)
-    loaded = _loaded(config, overrides or {}, has_frame=frame is not None)
+    loaded = loaded_from(config, overrides or {}, has_frame=frame is not None)
     from linreg_cli.pipeline.silent import Silent
     from linreg_cli.pipeline.workflow import train_run
 
@@ -264,7 +258,7 @@ class Run:
         from linreg_cli.pipeline.workflow import resume_run
 
         folder = RunFolder(self.path)
-        resume_run(folder, (), _expressions(overrides or {}), reporter=Silent(), command=[_COMMAND], frame=_own(rows))
+        resume_run(folder, (), expressions(overrides or {}), reporter=Silent(), command=[_COMMAND], frame=_own(rows))
         return Run(folder)
 
     @in_python
@@ -313,28 +307,6 @@ class Run:
         return load_saved_model(self._contents)
 
 
-def _loaded(
-    config: Config | Sequence[str | os.PathLike[str]], overrides: Mapping[str, Any], *, has_frame: bool
-) -> LoadedConfig:
-    """The config of files or of a mapping, with the overrides; that of a frame has it as its source."""
-    files: list[str | ConfigText]
-    if isinstance(config, Mapping):
-        files = [ConfigText("the config", remedies.flow(plain(config)), "run")]
-    elif isinstance(config, str | os.PathLike):
-        files = [expanded(os.fspath(config))]
-    elif isinstance(config, Sequence) and all(isinstance(each, str | os.PathLike) for each in config):
-        files = [expanded(os.fspath(each)) for each in config]
-    else:
-        raise ConfigError(f"a config is a path or a mapping, found a {type(config).__name__}", "the config")
-    if "-" in files:
-        raise ConfigError("standard input is read by the command line only; give a path or a mapping", "the config")
-    source = [remedies.override("data.source", FrameData.model_fields["source"].default)] if has_frame else []
-    loaded = load_config(files, [*source, *_expressions(overrides)])
-    if has_frame and not isinstance(loaded.config.data, FrameData):
-        raise loaded.error("data.source", f"{loaded.config.data.source} takes no frame, and one was given as data")
-    return loaded
-
-
 def _rows_of(data: object) -> str | pa.Table:
     """A frame as an Arrow table, and a path as text."""
     return expanded(os.fspath(data)) if isinstance(data, str | os.PathLike) else table_of(data)
@@ -342,13 +314,6 @@ def _rows_of(data: object) -> str | pa.Table:
 
 def _own(rows: object) -> pa.Table | None:
     return None if rows is None else table_of(rows)
-
-
-def _expressions(overrides: Mapping[str, Any]) -> list[str]:
-    """Overrides as `--set` has them."""
-    if not isinstance(overrides, Mapping):
-        raise UsageError(f"overrides are a mapping of key to value, found a {type(overrides).__name__}", "overrides")
-    return [remedies.override(key, value) for key, value in plain(overrides, "overrides").items()]
 
 
 def _folder(outputs: str | os.PathLike[str]) -> Path:

@@ -1,4 +1,4 @@
-"""Atomic writes: a file has its whole old content or its whole new content. Also the place of the cache folder.
+"""Atomic writes: a file has its whole old content or its whole new content.
 
 Every file that linreg writes is written here: to a temporary file beside it, the draft, which is then renamed
 (`os.replace`). So a reader finds the old or the new content, even when the process is killed or the disk is full. Only
@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from linreg_cli import paths
-from linreg_cli.errors import StoreError, UsageError
+from linreg_cli.errors import StoreError
 
 try:
     import fcntl
@@ -38,9 +38,6 @@ except ImportError:  # Windows: drafts are not locked there, and none is swept
 
 #: Pauses before a failed durable write is repeated: a full disk may have space again, a network drive may be back.
 RETRY_SECONDS = (0.05, 0.2)
-
-#: The environment variable that names the cache folder.
-CACHE = "LINREG_CACHE"
 
 #: Errors that do not go away by waiting.
 _PERMANENT = {
@@ -181,31 +178,6 @@ def remove_drafts(folder: Path) -> None:
             stale.unlink()
 
 
-def cache_folder() -> Path | None:
-    """The cache folder, for downloads and compiled kernels, which can be deleted at any time.
-
-    `LINREG_CACHE`; else `linreg` in `XDG_CACHE_HOME`; else the folder that is usual on the system: `~/.cache/linreg`,
-    `~/Library/Caches/linreg` on macOS, `linreg\\linreg\\Cache` in the local application data on Windows. This is
-    `pooch.os_cache("linreg")`, without importing pooch.
-
-    Returns:
-        The folder, which need not exist; None where the user has no home folder.
-    """
-    chosen, shared = os.environ.get(CACHE), os.environ.get("XDG_CACHE_HOME", "").strip()
-    with contextlib.suppress(UsageError):
-        if chosen:
-            return Path(paths.expanded(chosen))
-        if shared:
-            return Path(paths.expanded(shared)) / "linreg"
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return Path(local) / "linreg" / "linreg" / "Cache" if local else None
-    home = paths.home()
-    return (
-        None if home is None else Path(home) / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "linreg"
-    )
-
-
 @contextlib.contextmanager
 def _draft(path: Path, keep: Path | None = None, mode: int | None = None, durable: bool = True) -> Iterator[Path]:
     """One attempt of `write_file`; raises OSError."""
@@ -229,7 +201,7 @@ def _draft(path: Path, keep: Path | None = None, mode: int | None = None, durabl
             _keep(target, keep)
         os.replace(draft, target)
         if durable:
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
     finally:
         os.close(descriptor)
         with contextlib.suppress(OSError):
@@ -344,7 +316,8 @@ def _explained(error: OSError, path: Path) -> StoreError:
     return StoreError(f"cannot write: {reason}", str(path))
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Synchronise the names in a folder with the disk; raises OSError."""
     if os.name == "nt":  # a folder cannot be opened there, and a rename is ordered after the content
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -53,5 +53,25 @@ def test_the_histogram_can_be_read_between_two_blocks():
     assert np.array_equal(found.histogram().bins, by_numpy(values).bins)
 
 
+def test_more_values_than_32_bits_hold_are_counted(monkeypatch):
+    monkeypatch.setattr("linreg_cli.statistics.counting._MOST_SHORT", N // 2)
+    values, found = COLUMNS["normal"], ValueCounts()
+    dtypes = set()
+    for block in np.split(values, 40):
+        found.add(block)
+        if found._pages is not None:
+            dtypes.add(found._pages.counts.dtype.name)
+    assert dtypes == {"uint32", "int64"}
+    assert np.array_equal(found.histogram().counts, by_numpy(values).counts)
+
+
+def test_what_is_held_does_not_grow_with_the_values():
+    found, held = ValueCounts(), []
+    for block in np.split(np.tile(COLUMNS["normal"], 4), 160):
+        found.add(block)
+        held.append(sum(each.nbytes if each.base is None else each.base.nbytes for each in found._waiting))
+    assert max(held[-40:]) <= 2 * 8 * 10_000  # of blocks of 10,000 values
+
+
 def test_no_values_have_no_bins():
     assert len(ValueCounts().histogram().bins) == 0

@@ -1,5 +1,6 @@
 """Whatever fails, whenever the process dies: all old or all new, the right exit code, and resuming loses nothing."""
 
+import functools
 import itertools
 import json
 import os
@@ -132,9 +133,7 @@ def survives(linreg, config: Path, folder: Path, whole: Path, allowed: set[str])
         return "not begun"
     listed = linreg("runs", "list", "--json", "--outputs", outputs)
     assert listed.code == 0
-    if not (run / "run.json").exists():  # between making the folder and its first file
-        assert "the run has no run.json" in listed.err
-        return "not begun"
+    assert listed.err == ""
     status = listed.json["runs"][0]["status"]
     assert status in allowed
     result = linreg("train", "--resume", "r", "--outputs", outputs)
@@ -169,6 +168,51 @@ def kill_many(linreg, config, tmp_path, times: int) -> None:
 
 def test_killed_at_any_moment_a_run_goes_on_as_if_it_had_not_been(linreg, config, tmp_path):
     kill_many(linreg, config, tmp_path, 5)
+
+
+@pytest.mark.parametrize(
+    ("command", "kind", "begun"), [("train", "run", "r-0001/run.json"), ("sweep", "sweep", "sweeps/r-0001/sweep.json")]
+)
+def test_killed_before_its_first_files_are_whole_a_run_was_never_there(linreg, config, tmp_path, command, kind, begun):
+    """Killed before the first change to the folder of the runs, before the second, ..., until there is a run."""
+    words = [command, "-c", config, "--set", "train.epochs=1,2" if command == "sweep" else "train.epochs=1"]
+    for which in itertools.count(1):
+        folder = tmp_path / f"k{which}"
+        folder.mkdir()
+        code = ended(forked(words, folder, prepare=functools.partial(kill_before, which)))
+        assert code == -signal.SIGKILL
+        outputs = folder / "outputs"
+        if (outputs / begun).parent.exists():
+            break
+        listed = linreg("runs", "list", "--json", "--outputs", outputs)
+        assert (listed.json["runs"], listed.err) == ([], "")
+        again = linreg(command, "--resume", "r-0001", "--outputs", outputs)
+        assert (again.code, f"there is no {kind} 'r-0001'" in again.err) == (6, True)
+    assert which > 5
+    assert (outputs / begun).exists()
+    outputs = tmp_path / f"k{which - 1}" / "outputs"  # killed at the rename
+    for hidden in outputs.rglob(".linreg-*.run"):
+        os.utime(hidden, (0, 0))
+    assert linreg(*words, "--outputs", outputs).code == 0
+    assert (outputs / begun).exists()
+    assert not list(outputs.rglob(".*"))
+
+
+def kill_before(which: int) -> None:
+    """This process kills itself before its N-th change to the folder of the runs, which is in the current one."""
+    left = [which]
+
+    def killing(real):
+        def call(path, *rest, **more):
+            left[0] -= str(path).startswith("outputs")
+            if not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(path, *rest, **more)
+
+        return call
+
+    for name in ("mkdir", "replace", "rename"):
+        setattr(os, name, killing(getattr(os, name)))
 
 
 @pytest.mark.slow

@@ -3,17 +3,15 @@
 from pathlib import Path
 
 import pytest
+from run_folders import make_run
 
 from linreg_cli.errors import StoreError, UsageError
 from linreg_cli.runs.find import find_run
-from linreg_cli.runs.store import FORMAT, RunFolder, create_run
+from linreg_cli.runs.store import RunFolder
 
 
 def make(outputs: Path, name: str, day: int, **values) -> RunFolder:
-    run = create_run(outputs, name)
-    created = f"2020-01-{day:02}T00:00:00.000000Z"
-    run.write_json("run.json", {"format": FORMAT, "status": "finished", "created": created, **values})
-    return run
+    return make_run(outputs, name, created=f"2020-01-{day:02}T00:00:00.000000Z", **values)
 
 
 def message(action, *args) -> str:

@@ -180,6 +180,12 @@ if rank is not None and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
     if rank == "0":
         os.replace = stopping
 """
+BEFORE_THERE_IS_A_RUN = """
+import os, signal
+
+if os.environ.get("RANK") == "0" and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+    os.rename = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)
+"""
 KILL_THE_OTHER = "os.kill(int(open('id-1').read()), signal.SIGKILL)"
 #: The launcher passes the signal on, and rank 0 waits for it.
 TERMINATE_THE_LAUNCHER = """os.kill(os.getppid(), signal.SIGTERM)
@@ -363,6 +369,21 @@ def test_a_rank_that_is_killed_is_restarted_by_torchrun_with_the_same_bits(linre
     assert os.listdir(place / "outputs") == ["r-0001"]
     assert linreg("train", "-c", "outputs/r-0001/config.yaml", "--quiet").code == 0
     assert bits(place, "r-0001") == bits(place, "r-0002")
+
+
+def test_killed_before_there_is_a_run_the_launch_begins_it_once(place):
+    """Rank 0 is killed when the first files are whole and not yet the run; the launch must not leave a second run."""
+    (place / "c.yaml").write_text(CONFIG)
+    (place / "hook").mkdir()
+    (place / "hook" / "sitecustomize.py").write_text(BEFORE_THERE_IS_A_RUN)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=2"]
+    words = [*torchrun, *linreg_words("-c", "c.yaml", "--quiet")[1:]]
+    variables = {"PYTHONPATH": os.pathsep.join([str(place / "hook"), *sys.path])}
+    code, out, err = launched(words, place, **variables)
+    assert (code, out) == (0, os.path.join("outputs", "r-0001") + "\n"), err
+    assert sorted(each.startswith(".linreg-") for each in os.listdir(place / "outputs")) == [False, True]
+    record = json.loads((place / "outputs" / "r-0001" / "run.json").read_text())
+    assert (record["status"], record.get("resumed")) == ("finished", None)
 
 
 def torchrun_words(text):

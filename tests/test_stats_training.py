@@ -10,6 +10,9 @@ import statsmodels.api as sm
 from summarised import differences, of_both, parts, placed, table
 
 import linreg_cli
+from linreg_cli.config import load_config
+from linreg_cli.pipeline.measured import prepared_from
+from linreg_cli.pipeline.silent import Silent
 from linreg_cli.ranks.group import Ranks
 
 VARIANTS = {
@@ -174,6 +177,18 @@ def test_python_trains_from_statistics_as_the_command_line_does(linreg, place):
     assert (one == other, run.record["statistics"]) == (True, str(place / "s.safetensors"))
     with pytest.raises(linreg_cli.errors.UsageError, match="statistics stand for the rows"):
         linreg_cli.train("c.yaml", data={"x": [1.0]}, statistics="s.safetensors")
+
+
+def test_rows_and_processes_that_would_have_no_part_in_the_run_are_refused(linreg, place):
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
+    run = linreg_cli.train("c.yaml", statistics="s.safetensors")
+    with pytest.raises(linreg_cli.errors.UsageError, match="the run is one of statistics, which stand for"):
+        run.resume({"train.epochs": 30}, rows={"x": [1.0]})
+    loaded = load_config(["c.yaml"])
+    for given in ({"known": object()}, {"ranks": Ranks(0, 2, None, None)}):
+        with pytest.raises(linreg_cli.errors.UsageError):
+            prepared_from("s.safetensors", loaded, Silent(), **given)
+    assert prepared_from("s.safetensors", loaded, Silent()).fingerprint == run.record["data"]["fingerprint"]
 
 
 def test_more_epochs_go_on_from_the_statistics_that_the_run_began_with(linreg, place):

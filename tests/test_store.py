@@ -1,4 +1,4 @@
-"""The run store: ids are exclusive, damage is named."""
+"""The run store: what is listed, and damage is named."""
 
 import json
 import os
@@ -6,28 +6,16 @@ import shutil
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from run_folders import make_run
 
 from linreg_cli.errors import StoreError
 from linreg_cli.runs.find import find_run
 from linreg_cli.runs.lock import hold, in_use
 from linreg_cli.runs.record import RunRecord
-from linreg_cli.runs.store import FORMAT, RunFolder, create_run, list_runs
-
-
-def make(outputs: Path, name: str = "a", **values) -> RunFolder:
-    run = create_run(outputs, name)
-    record = {
-        "format": FORMAT,
-        "run": run.id,
-        "status": "finished",
-        "created": f"2020-01-01T00:00:00.{len(os.listdir(outputs)):06}Z",
-    }
-    run.write_json("run.json", {**record, **values})
-    return run
+from linreg_cli.runs.store import RunFolder, list_runs
 
 
 def message(action, *args) -> str:
@@ -37,49 +25,13 @@ def message(action, *args) -> str:
     return str(caught.value)
 
 
-# --- creation
-
-
-def test_fifty_threads_get_fifty_folders(tmp_path):
-    barrier = threading.Barrier(50)
-
-    def start(_):
-        barrier.wait()
-        return create_run(tmp_path / "deep" / "outputs", "a").id
-
-    with ThreadPoolExecutor(50) as pool:
-        ids = list(pool.map(start, range(50)))
-    assert sorted(ids) == [f"a-{number:04d}" for number in range(1, 51)]
-
-
-def test_processes_get_a_folder_each(tmp_path):
-    code = (
-        "from linreg_cli.runs.store import create_run; from pathlib import Path; print(create_run(Path('o'), 'a').id)"
-    )
-    command = [sys.executable, "-c", code]
-    running = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(12)]
-    ids = [process.communicate()[0].strip() for process in running]
-    assert sorted(ids) == [f"a-{number:04d}" for number in range(1, 13)]
-
-
-def test_numbers_go_on_after_the_largest_and_are_not_used_again(tmp_path):
-    for name in ("a-0007", "a-12345", "b-0099", "a-b-0003", "a-00009", "a-007", "a-0001x"):
-        (tmp_path / name).mkdir()
-    assert create_run(tmp_path, "a").id == "a-12346"
-    assert create_run(tmp_path, "a-b").id == "a-b-0004"
-    shutil.rmtree(tmp_path / "b-0099")
-    assert create_run(tmp_path, "b").id == "b-0001"
-
-
-def test_a_file_with_the_next_name_is_passed_over(tmp_path):
-    (tmp_path / "a-0001").write_text("not a folder")
-    assert create_run(tmp_path, "a").id == "a-0002"
+# --- folders that cannot be used
 
 
 @pytest.mark.parametrize("below", ["", "sub"])
 def test_outputs_that_is_a_file_is_refused(tmp_path, below):
     (tmp_path / "outputs").write_text("x")
-    for action in (lambda path: create_run(path, "a"), list_runs, lambda path: find_run(path, "latest")):
+    for action in (lambda path: make_run(path, "a"), list_runs, lambda path: find_run(path, "latest")):
         text = message(action, tmp_path / "outputs" / below)
         assert text.endswith("it is not a folder; choose another with --outputs or LINREG_OUTPUTS")
     assert (tmp_path / "outputs").read_text() == "x"
@@ -92,7 +44,7 @@ def test_outputs_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
         raise OSError(30, os.strerror(30))
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
-    assert message(create_run, tmp_path, "a") == (
+    assert message(make_run, tmp_path, "a") == (
         f"{tmp_path}: cannot create a run folder: Read-only file system; "
         "choose another with --outputs or LINREG_OUTPUTS"
     )
@@ -115,7 +67,7 @@ def outputs(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "outputs"
     for name in ("housing", "housing", "house", "points"):
-        make(folder, name)
+        make_run(folder, name)
     (folder / "comparisons").mkdir()
     (folder / "README.md").write_text("x")
     return folder
@@ -211,7 +163,7 @@ def test_a_run_behind_a_link_works(outputs, tmp_path):
 def test_a_run_is_running_while_its_process_holds_it_and_interrupted_when_that_is_gone(tmp_path):
     code = (
         "import os, sys; from pathlib import Path; from linreg_cli.runs.record import RunRecord;"
-        "from linreg_cli.runs.store import create_run; record = RunRecord(create_run(Path('outputs'), 'a'), {});"
+        "record = RunRecord.begin(Path('outputs'), 'a', {});"
         "print('ready', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -230,8 +182,8 @@ def test_a_run_is_running_while_its_process_holds_it_and_interrupted_when_that_i
 
 
 def test_a_run_that_has_finished_is_not_in_use(tmp_path):
-    run = create_run(tmp_path, "a")
-    record = RunRecord(run, {})
+    record = RunRecord.begin(tmp_path, "a", {})
+    run = record.run
     assert in_use(run.path) is True
     record.finish("finished", seconds=1.0)
     assert in_use(run.path) is False
@@ -239,7 +191,7 @@ def test_a_run_that_has_finished_is_not_in_use(tmp_path):
 
 
 def test_looking_at_a_run_does_not_keep_its_process_from_taking_it(tmp_path):
-    run = create_run(tmp_path, "a")
+    run = make_run(tmp_path, "a")
     stop = threading.Event()
 
     def look():
@@ -259,6 +211,6 @@ def test_looking_at_a_run_does_not_keep_its_process_from_taking_it(tmp_path):
 
 
 def test_a_name_of_a_file_that_is_not_utf8_survives_in_json(tmp_path):
-    run = create_run(tmp_path, "a")
+    run = make_run(tmp_path, "a")
     run.write_json("x.json", {"command": "caf\udce9.yaml \u2028 é"})
     assert run.read_json("x.json") == {"command": "caf\udce9.yaml \u2028 é"}

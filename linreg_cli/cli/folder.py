@@ -23,7 +23,7 @@ def commands_here() -> list[str]:
     lines = [command("linreg", "train", tables[0], "--target", "COLUMN")] if tables else []
     lines += [command("linreg", "train", "-c", configs[0])] if configs else []
     outputs = os.path.expanduser(os.environ.get("LINREG_OUTPUTS") or "outputs")
-    if any(os.path.lexists(os.path.join(outputs, name, "run.json")) for name in _names(outputs)):
+    if any(os.path.lexists(os.path.join(outputs, name, "run.json")) for name in _names(outputs) if name[0] != "."):
         lines.append(command("linreg", "predict", "latest", "--data", tables[0] if tables else "TABLE"))
     return lines or ["linreg train TABLE --target COLUMN", "linreg init", "linreg generate-data"]
 

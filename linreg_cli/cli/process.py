@@ -61,11 +61,12 @@ def set_up() -> None:
     # a container with half a core took 31 s instead of 4.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # For Arrow's memory, before pyarrow is imported. By default mimalloc holds on to three times what it uses: after 16
-    # columns of Parquet, 28 MiB stay that nothing uses. jemalloc returns freed pages 100 ms later with this setting; by
-    # default it keeps those of each thread for a while. Where there is no jemalloc, mimalloc returns them after 1 ms.
+    # columns of Parquet, 28 MiB stay that nothing uses. With this setting, jemalloc returns freed pages 100 ms later,
+    # and one thread uses again what another has freed; by default it keeps the pages of each thread, and for a while.
+    # Where there is no jemalloc, mimalloc returns them after 1 ms.
     if _has_jemalloc():
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
-        os.environ.setdefault("JE_ARROW_MALLOC_CONF", "dirty_decay_ms:100,muzzy_decay_ms:0")
+        os.environ.setdefault("JE_ARROW_MALLOC_CONF", "narenas:1,dirty_decay_ms:100,muzzy_decay_ms:0")
     os.environ.setdefault("MIMALLOC_PURGE_DELAY", "1")
     if "MALLOC_MMAP_THRESHOLD_" not in os.environ and "mmap_threshold" not in os.environ.get("GLIBC_TUNABLES", ""):
         _give_memory_back()

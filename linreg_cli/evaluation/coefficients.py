@@ -220,14 +220,19 @@ def as_arrow(tables: Sequence[CoefficientTable]) -> "pa.Table":
     Returns:
         term, estimate, std_err, t, p, ci_low, ci_high, distance; with several targets, `target` comes first.
     """
+    import numpy as np
     import pyarrow as pa
+
+    from linreg_cli.data.columns.arrow import texts, to_arrow
 
     rows = [(table, row) for table in tables for row in table.rows]
     several = len(tables) > 1
-    columns = {"target": pa.array([table.target for table, _ in rows], pa.string())} if several else {}
-    columns["term"] = pa.array([row.name for _, row in rows], pa.string())
+    columns = {"target": texts([table.target for table, _ in rows])} if several else {}
+    columns["term"] = texts([row.name for _, row in rows])
     for name in ("estimate", "std_err", "t", "p", "ci_low", "ci_high", "distance"):
-        columns[name] = pa.array([getattr(row, name) for _, row in rows], pa.float64())
+        values = [getattr(row, name) for _, row in rows]
+        known = np.array([value is not None for value in values], dtype=bool)
+        columns[name] = to_arrow(np.array(values, dtype=np.float64), known)
     about = {"statistics_of": tables[0].of or "none", "covariance": tables[0].covariance}
     return pa.table(columns).replace_schema_metadata(about)
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linreg_cli.config import Config, LoadedConfig
+from linreg_cli.config.data import FRAME
 from linreg_cli.config.metric_names import metric_names
 from linreg_cli.convergence.auto import resolve
 from linreg_cli.convergence.of_config import dtype_of, plan_of, problem_of
 from linreg_cli.data import Preprocessor
-from linreg_cli.errors import ConfigError, Fault
+from linreg_cli.errors import ConfigError, Fault, UsageError
 from linreg_cli.evaluation.coefficients import STD_ERR
 from linreg_cli.evaluation.metrics import probe
 from linreg_cli.findings import Finding
@@ -60,23 +61,31 @@ def prepared_from(
     frame: "pa.Table | None" = None,
     ranks: "Ranks | None" = None,
 ) -> Prepared:
-    """A run from the statistics of its table where there are some, else from its rows; raises as the two do.
+    """Prepare a run from the statistics of its table where there are some, else from its rows.
 
     Args:
-        statistics: the path of the file; None: the rows are read.
-        loaded: as in `prepare`, like the rest.
-        reporter: likewise.
-        fail_if: likewise.
-        resumed: likewise.
-        outputs: likewise.
-        references: likewise.
-        known: likewise; of use for rows only.
-        frame: likewise.
-        ranks: likewise.
+        statistics: the path of a file of statistics, in place of rows; None: the rows are read.
+        loaded: the config with the position of each setting.
+        reporter: receives progress.
+        fail_if: conditions of the command line, which must name metrics that the run has.
+        resumed: whether the run goes on; its gates are not checked again, and its table may have gone.
+        outputs: the folder of the runs that gates may compare with; None: the gates will not be checked.
+        references: what a run that is resumed compared with when it was started.
+        known: of rows that were read already; only without statistics.
+        frame: the rows of `source: frame`; only without statistics.
+        ranks: the processes that share the train rows; only without statistics.
+
+    Raises:
+        ConfigError, DataError: as `prepare` and `prepare_measured`.
+        UsageError: for statistics, and rows or processes that would have no part in the run.
     """
     compared: Any = {"fail_if": fail_if, "resumed": resumed, "outputs": outputs, "references": references}
     if statistics is None:
         return prepare(loaded, reporter, known=known, frame=frame, ranks=ranks, **compared)
+    if known is not None or frame is not None:
+        raise UsageError("the run is one of statistics, which stand for the rows of a table; leave the rows out", FRAME)
+    if ranks is not None:
+        raise UsageError("statistics have no rows that several processes could share; train in one", statistics)
     return prepare_measured(loaded, reporter, statistics, **compared)
 
 

@@ -17,11 +17,12 @@ from linreg_cli.errors import ConfigError, DataError, Fault, Interrupted, Linreg
 from linreg_cli.files import remove_drafts
 from linreg_cli.paths import expanded
 from linreg_cli.pipeline.workers import Worker, Workers, threads_of_each
+from linreg_cli.runs.begin import Files, create_run
 from linreg_cli.runs.lock import hold
 from linreg_cli.runs.record import now
 from linreg_cli.runs.references import of_record
 from linreg_cli.runs.signals import StopRequests
-from linreg_cli.runs.store import RunFolder, create_run, list_runs, remove_unstarted
+from linreg_cli.runs.store import RunFolder, list_runs
 from linreg_cli.sweeps.grid import Grid
 from linreg_cli.sweeps.metric import changed_units, choose_metric, measured
 from linreg_cli.sweeps.store import CONFIG, ENDED, FOLDER, Point, Sweep, SweepFolder, sweep_of
@@ -144,20 +145,21 @@ def run_sweep(
         Interrupted: if `stops` asked for it; the sweep can be resumed.
     """
     text, name, metric = prepared
-    folder = SweepFolder(create_run(outputs / FOLDER, name).path)
     points = [Point(number, overrides) for number, (overrides, _) in enumerate(grid.points(), 1)]
     sweep = Sweep(
-        folder.id, {key: list(values) for key, values in grid.values.items()}, metric, points,
+        "", {key: list(values) for key, values in grid.values.items()}, metric, points,
         command=remedies.command(*command), created=now(), jobs=jobs,
     )  # fmt: skip
-    lock = hold(folder.path)
+
+    def first_files(sweep_id: str) -> Files:
+        sweep.id = sweep_id
+        return {CONFIG: (text, 0o600 if has_secrets(text) else None)} | {
+            file: (content, None) for file, content in sweep.files().items()
+        }
+
+    run, lock = create_run(outputs / FOLDER, name, first_files)
+    folder = SweepFolder(run.path)
     try:
-        try:
-            folder.write(CONFIG, text, mode=0o600 if has_secrets(text) else None)
-            folder.save(sweep)
-        except BaseException:
-            remove_unstarted(RunFolder(folder.path))
-            raise
         _Sweeping(folder, sweep, reporter, stops).run(start, command)
     finally:
         lock.release()

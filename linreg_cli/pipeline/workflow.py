@@ -29,7 +29,7 @@ from linreg_cli.runs.checkpoint import Checkpoint, save_model
 from linreg_cli.runs.record import RunRecord, auto_keys
 from linreg_cli.runs.references import as_json
 from linreg_cli.runs.signals import StopRequests
-from linreg_cli.runs.store import INFERENCE_FILE, RESULTS, RunFolder, create_run, remove_unstarted
+from linreg_cli.runs.store import INFERENCE_FILE, RESULTS, RunFolder
 from linreg_cli.starter.choices import Choices
 from linreg_cli.starter.known import Rows
 from linreg_cli.wording import duration
@@ -127,14 +127,9 @@ def train_run(
             warnings += choices.warnings(prepared.config)
             warnings += _outlook(choices, loaded, warnings, reporter)
         prepared = prepared.started(loaded, reporter, warnings)
-        run = create_run(outputs, prepared.config.name)
-        try:
-            _write_config(run, prepared)  # first: without it a run cannot be resumed
-            record = RunRecord(run, description(prepared, command, warnings) | asked)
-        except BaseException:
-            remove_unstarted(run)
-            raise
-        return _to_the_end(_Begun(loaded, prepared, run, record, stops, reporter, fail_if, begun, warnings))
+        described = description(prepared, command, warnings) | asked
+        record = RunRecord.begin(outputs, prepared.config.name, described, {"config.yaml": _config_file(prepared)})
+        return _to_the_end(_Begun(loaded, prepared, record, stops, reporter, fail_if, begun, warnings))
 
 
 def _outlook(choices: Choices, loaded: LoadedConfig, warnings: Sequence[Finding], reporter: Reporter) -> list[Finding]:
@@ -203,9 +198,9 @@ def resume_run(
             prepared = prepared.started(resumption.loaded, reporter, warnings)
             values = resumption.described(description(prepared, command, warnings), shown_command(command))
             values |= {"references": as_json(prepared.references), "fail_if": [*fail_if]}
-            record = RunRecord(run, values, resumption.lock)
+            record = RunRecord.resume(run, values, resumption.lock)
             begun -= resumption.seconds
-            common = resumption.loaded, prepared, run, record, stops, reporter, fail_if, begun, warnings
+            common = resumption.loaded, prepared, record, stops, reporter, fail_if, begun, warnings
             return _to_the_end(_Begun(*common, resumption.checkpoint))
 
 
@@ -216,8 +211,7 @@ class _Begun:
     Attributes:
         loaded: the config.
         prepared: the rows, the model, the plan.
-        run: the folder.
-        record: of the folder.
+        record: of its folder.
         stops: requests to stop.
         reporter: shows progress and warnings.
         fail_if: conditions that must not hold, beside the gates of the config.
@@ -228,7 +222,6 @@ class _Begun:
 
     loaded: LoadedConfig
     prepared: Prepared
-    run: RunFolder
     record: RunRecord
     stops: StopRequests
     reporter: Reporter
@@ -240,11 +233,11 @@ class _Begun:
 
 def _to_the_end(begun: _Begun) -> Outcome:
     """Train, evaluate and draw in a run folder whose lock is held, and write the outcome into `run.json`."""
-    prepared, run, record, reporter, warnings = (
-        begun.prepared, begun.run, begun.record, begun.reporter, begun.warnings,
-    )  # fmt: skip
+    prepared, record, reporter, warnings = begun.prepared, begun.record, begun.reporter, begun.warnings
+    run = record.run
     try:
-        _write_config(run, prepared)
+        text, mode = _config_file(prepared)
+        run.write("config.yaml", text, mode=mode)
         run.write_json("preprocess.json", prepared.preprocessor.as_json())
         formula = estimating(prepared.formula(), prepared.dataset, prepared.config)
         before = probe(formula, prepared.config.probe, prepared.dataset.encoder)
@@ -301,7 +294,7 @@ def _to_go_on(run: RunFolder) -> str:
     return f"{run.id} is kept, and goes on with: {either(way, f'linreg_cli.load_run({path!r}).resume()')}"
 
 
-def _write_config(run: RunFolder, prepared: Prepared) -> None:
-    """Write `config.yaml`, for the owner alone if it holds the secrets of an address, which no other file does."""
+def _config_file(prepared: Prepared) -> tuple[str, int | None]:
+    """Text and mode of `config.yaml`, for the owner alone if it has the secrets of an address, as no other file has."""
     text = dump_config(prepared.config)
-    run.write("config.yaml", text, mode=0o600 if has_secrets(text) else None)
+    return text, 0o600 if has_secrets(text) else None

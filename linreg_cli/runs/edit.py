@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from linreg_cli.errors import StoreError, UsageError
 from linreg_cli.findings import Finding
+from linreg_cli.runs.begin import hidden_folder
 from linreg_cli.runs.lock import hold, in_use
 from linreg_cli.runs.store import RunFolder, is_run_id
 
@@ -60,13 +61,13 @@ def check_removable(run: RunFolder) -> None:
 
 
 def remove(run: RunFolder) -> None:
-    """Remove a run folder. It is renamed first, so that a partly removed run is never found.
+    """Remove a run folder. It is hidden first, so that a partly removed run is never found.
 
     Raises:
         StoreError: if it cannot be removed, or is in use.
     """
     check_removable(run)
-    gone = run.path.with_name(f".{run.path.name}.{os.getpid()}.removed")
+    gone = hidden_folder(run.path.parent)
     try:
         run.path.rename(gone)
         shutil.rmtree(gone)

@@ -25,6 +25,10 @@ class RunLock:
         with contextlib.suppress(OSError, StoreError):
             write_bytes(folder / OWNER_FILE, f"{os.getpid()}\n".encode(), durable=False, own=True)
 
+    def follow(self, folder: Path) -> None:
+        """Go on with a folder that was renamed: the lock is that of the folder, not of its name."""
+        self._folder = folder
+
     def release(self) -> None:
         """Release the lock; a second call does nothing."""
         if self._released:

@@ -4,12 +4,15 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from linreg_cli import __version__
-from linreg_cli.runs.lock import RunLock, hold
-from linreg_cli.runs.store import FORMAT, STATUSES, RunFolder
+from linreg_cli.runs.begin import Files, create_run
+from linreg_cli.runs.lock import RunLock
+from linreg_cli.runs.store import FORMAT, STATUSES, RunFolder, json_file
 
 
 def now() -> str:
@@ -65,34 +68,51 @@ def auto_keys(record: dict[str, Any]) -> tuple[str, ...]:
 class RunRecord:
     """`run.json` of a run in progress, which holds the lock of the run.
 
-    Args:
+    Attributes:
         run: the folder.
-        values: everything but the result; for a run that is resumed, the earlier content.
-        lock: of the run, where this process holds it already.
-
-    Raises:
-        StoreError: if another process holds the lock, or the file cannot be written.
     """
 
-    def __init__(self, run: RunFolder, values: dict[str, Any], lock: RunLock | None = None) -> None:
-        """Take the lock of the run and write the first version: status `running`."""
-        self._run = run
-        self._lock = lock or hold(run.path)
-        self._values = {
-            "format": FORMAT,
-            "run": run.id,
-            "label": None,
-            "created": now(),
-            **values,
-            "status": "running",
-            "finished": None,
-            "pid": os.getpid(),
-        }
-        try:
-            run.write_json("run.json", self._values)
-        except BaseException:
-            self._lock.release()
-            raise
+    def __init__(self, run: RunFolder, values: dict[str, Any], lock: RunLock) -> None:
+        self.run = run
+        self._lock = lock
+        self._values = values
+
+    @classmethod
+    def begin(cls, outputs: Path, name: str, values: Mapping[str, Any], files: Files | None = None) -> "RunRecord":
+        """A new run; its folder appears with `run.json` and the other first files.
+
+        Args:
+            outputs: the folder of the run folders.
+            name: of the run.
+            values: everything but the result.
+            files: the other first files.
+
+        Raises:
+            StoreError: if the folder cannot be created; nothing is left of it.
+        """
+        values = {"label": None, "created": now(), **values}
+
+        def first_files(run_id: str) -> Files:
+            return {**(files or {}), "run.json": (json_file(_running(run_id, values)), None)}
+
+        run, lock = create_run(outputs, name, first_files)
+        return cls(run, _running(run.id, values), lock)
+
+    @classmethod
+    def resume(cls, run: RunFolder, values: Mapping[str, Any], lock: RunLock) -> "RunRecord":
+        """A run that goes on.
+
+        Args:
+            run: the folder.
+            values: the earlier content of `run.json`, without the result.
+            lock: of the run, which this process holds.
+
+        Raises:
+            StoreError: if the file cannot be written.
+        """
+        record = cls(run, _running(run.id, values), lock)
+        run.write_json("run.json", record.values)
+        return record
 
     @property
     def values(self) -> dict[str, Any]:
@@ -109,6 +129,18 @@ class RunRecord:
         assert status in STATUSES, status
         self._values |= {"status": status, "finished": now(), **values}
         try:
-            self._run.write_json("run.json", self._values)
+            self.run.write_json("run.json", self._values)
         finally:
             self._lock.release()
+
+
+def _running(run_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of `run.json` while a process of this id trains."""
+    return {
+        "format": FORMAT,
+        "run": run_id,
+        **values,
+        "status": "running",
+        "finished": None,
+        "pid": os.getpid(),
+    }

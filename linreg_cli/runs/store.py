@@ -18,7 +18,7 @@ from typing import Any
 from linreg_cli.errors import StoreError
 from linreg_cli.files import read_own, write_bytes
 from linreg_cli.readers import either
-from linreg_cli.runs.lock import OWNER_FILE, in_use
+from linreg_cli.runs.lock import in_use
 from linreg_cli.wording import json_text
 
 FORMAT = 1
@@ -38,7 +38,6 @@ RESULTS = (
 )  # fmt: skip
 
 _RUN_ID = re.compile(r"(?P<name>\w[\w.-]*)-(?P<number>[0-9]{4}|[1-9][0-9]{4,17})\Z")
-_ATTEMPTS = 10_000
 #: Characters of JSON that are indented. Python's indenting encoder takes seconds for the runs of 100,000 columns.
 _INDENTED = 2**20
 
@@ -114,7 +113,7 @@ class RunFolder:
         Raises:
             ValueError: for NaN or an infinity, which JSON does not have.
         """
-        return self.write(name, json_text(values, indented=_INDENTED) + "\n")
+        return self.write(name, json_file(values))
 
     def read(self, name: str) -> bytes:
         """The content of one file of the run.
@@ -232,42 +231,28 @@ class RunFolder:
         return ""
 
 
-def create_run(outputs: Path, name: str) -> RunFolder:
-    """Create the next run folder, NAME-0001, NAME-0002, ...; two processes never get the same one.
+def json_file(values: Any) -> str:
+    """The text of a JSON file of a run.
 
     Raises:
-        StoreError: if `outputs` cannot be written.
+        ValueError: for NaN or an infinity, which JSON does not have.
     """
-    number = 1 + max((run_number for run_name, run_number in _ids(outputs) if run_name == name), default=0)
-    try:
-        outputs.mkdir(parents=True, exist_ok=True)
-        for candidate in range(number, number + _ATTEMPTS):
-            path = outputs / f"{name}-{candidate:04d}"
-            with contextlib.suppress(FileExistsError):
-                path.mkdir()
-                return RunFolder(path)
-    except OSError as error:
-        raise StoreError(f"cannot create a run folder: {_why(error)}; {_another()}", str(outputs)) from None
-    raise StoreError(f"no free run id after {_ATTEMPTS} attempts", str(outputs))
+    return json_text(values, indented=_INDENTED) + "\n"
 
 
-def remove_unstarted(run: RunFolder) -> None:
-    """Remove the folder of a run whose `run.json` could not be written. It stays if it has other files."""
-    for name in (OWNER_FILE, "run.json", "config.yaml"):
-        with contextlib.suppress(OSError):
-            (run.path / name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        run.path.rmdir()
+def unusable(outputs: Path, what: str, error: OSError) -> StoreError:
+    """The error for a folder of runs that cannot be used, with a way out.
 
-
-def _another() -> str:
-    return f"choose another with {either('--outputs or LINREG_OUTPUTS', 'outputs')}"
-
-
-def _why(error: OSError) -> str:
+    Args:
+        outputs: the folder of the run folders.
+        what: cannot be done.
+        error: why.
+    """
+    why = error.strerror or str(error)
     if isinstance(error, NotADirectoryError | FileExistsError):
-        return "it is not a folder"
-    return error.strerror or str(error)
+        why = "it is not a folder"
+    another = either("--outputs or LINREG_OUTPUTS", "outputs")
+    return StoreError(f"cannot {what}: {why}; choose another with {another}", str(outputs))
 
 
 def _names(outputs: Path) -> list[str]:
@@ -276,7 +261,17 @@ def _names(outputs: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StoreError(f"cannot read the run folders: {_why(error)}; {_another()}", str(outputs)) from None
+        raise unusable(outputs, "read the run folders", error) from None
+
+
+def next_id(outputs: Path, name: str) -> str:
+    """The id after the largest of that name.
+
+    Raises:
+        StoreError: if the folder cannot be read.
+    """
+    number = 1 + max((run_number for run_name, run_number in _ids(outputs) if run_name == name), default=0)
+    return f"{name}-{number:04d}"
 
 
 def _ids(outputs: Path) -> list[tuple[str, int]]:
@@ -303,11 +298,13 @@ def is_run_id(name: str) -> bool:
 
 
 def run_folders(outputs: Path) -> list[RunFolder]:
-    """Every folder whose name is a run id, sorted; then every other one with a `run.json`, such as a renamed run."""
+    """Every folder whose name is a run id, sorted; then every other one with a `run.json`, such as a renamed run.
+
+    Hidden folders are left out: a new run is one before it has its name, and one that is removed, afterwards.
+    """
     named = [RunFolder(outputs / f"{name}-{number:04d}") for name, number in sorted(_ids(outputs))]
-    others = [
-        name for name in sorted(_names(outputs)) if not is_run_id(name) and RunFolder(outputs / name).has("run.json")
-    ]
+    shown = [name for name in sorted(_names(outputs)) if not is_run_id(name) and not name.startswith(".")]
+    others = [name for name in shown if RunFolder(outputs / name).has("run.json")]
     return named + [RunFolder(outputs / name) for name in others]
 
 

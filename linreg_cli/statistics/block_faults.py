@@ -1,6 +1,6 @@
 """What is wrong with a block of rows, with the numbers of its rows in the table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,6 @@ from linreg_cli.data.encoding.notation import notation_of
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import Fault
 from linreg_cli.remedies import for_columns, leave_out, quoted
-from linreg_cli.statistics.facts import ColumnFacts
 from linreg_cli.wording import number
 
 #: The squares of larger values overflow float64, or their sum over 1e8 rows does.
@@ -33,17 +32,21 @@ def late_text_fault(
     return Fault(ways, f"{name}, row {row + 1}, column {column!r}", columns=(column,))
 
 
-def size_faults(facts: Iterable[ColumnFacts], name: str) -> list[Fault]:
-    """The faults of columns of numbers whose values are so large that sums of their squares overflow float64."""
+def size_faults(ends: Mapping[str, tuple[float, float]], name: str) -> list[Fault]:
+    """The faults of columns of numbers whose values are so large that sums of their squares overflow float64.
+
+    Args:
+        ends: column -> its lowest and its highest value.
+        name: the table.
+    """
     return [
         Fault(
-            f"values from {number(each.low)} to {number(each.high)} cannot be squared and added up in float64; use "
-            "another unit",
-            f"{name}, column {each.column!r}",
-            columns=(each.column,),
+            f"values from {number(low)} to {number(high)} cannot be squared and added up in float64; use another unit",
+            f"{name}, column {column!r}",
+            columns=(column,),
         )
-        for each in facts
-        if each.low <= each.high and max(-each.low, each.high) > _LARGEST
+        for column, (low, high) in ends.items()
+        if low <= high and max(-low, high) > _LARGEST
     ]
 
 

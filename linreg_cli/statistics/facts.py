@@ -107,24 +107,6 @@ class ColumnFacts:
     plain: Plain | None = None
     without: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
-    def with_numbers(self, train: Column, missing: int) -> "ColumnFacts":
-        """The facts with a block of numbers, but for the histogram.
-
-        Args:
-            train: the values of its train rows; nan where a cell is missing.
-            missing: missing cells of the block, those of other rows too.
-        """
-        gaps = 0
-        if missing:
-            empty = np.isnan(train)
-            gaps, train = int(np.count_nonzero(empty)), train[~empty]
-        low = min(self.low, float(train.min(initial=float("inf"))))
-        high = max(self.high, float(train.max(initial=float("-inf"))))
-        missing, gaps = self.missing + missing, self.gaps + gaps
-        whole = self.whole and bool(np.array_equal(train, np.rint(train)))
-        plain = None if self.plain is None else self.plain.joined(Plain.of(train))
-        return replace(self, whole=whole, low=low, high=high, missing=missing, gaps=gaps, plain=plain)
-
     def with_levels(self, levels: Mapping[str, int], missing: int, gaps: int) -> "ColumnFacts":
         """The facts with a block of a category; the arguments as in the attributes."""
         return replace(self, levels=_summed(self.levels, levels), missing=self.missing + missing, gaps=self.gaps + gaps)

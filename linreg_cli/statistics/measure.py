@@ -1,14 +1,13 @@
 """One pass over a table, or a part of its rows, block by block: its statistics."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config
-from linreg_cli.data.columns.kinds import MISSING, Categories, Column, Mask, Numbers, Rows
+from linreg_cli.data.columns.kinds import MISSING, Categories, Column, Mask, Numbers, RawColumn, Rows
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.tables.blocks import NotInBlocksError, one_ahead
 from linreg_cli.data.tables.table import Cells
@@ -18,8 +17,9 @@ from linreg_cli.statistics.canonical import canonical
 from linreg_cli.statistics.collected import Collected, RowsDigest
 from linreg_cli.statistics.counting import ValueCounts
 from linreg_cli.statistics.derived import derived_terms
-from linreg_cli.statistics.facts import TableStatistics, WeightFacts, keys_of
+from linreg_cli.statistics.facts import Plain, TableStatistics, WeightFacts, keys_of
 from linreg_cli.statistics.moments import Moments, gap_of, level_of, target_of, value_of, without
+from linreg_cli.statistics.number_facts import NumberFacts
 from linreg_cli.statistics.opened import opened_source
 from linreg_cli.statistics.source import Source
 
@@ -64,7 +64,7 @@ def measure(config: Config, part: Part = WHOLE) -> TableStatistics:
             raise DataError(f"{part.of:,} parts are more than the {n_rows:,} rows; make fewer parts", source.table.name)
         bounds = None if n_rows is None else part.rows(n_rows)
         try:
-            found = _Pass(source).over(one_ahead(source.blocks(bounds)))
+            found = _Pass(source).over(source.blocks(bounds))
         except NotInBlocksError as error:
             raise source.not_in_blocks(error) from None
         if not found.n_rows:
@@ -87,33 +87,30 @@ class _Pass:
         self._n_rows = self._n_dropped = 0
         self._weights = None if source.data.weight is None else WeightFacts(source.data.weight)
         self._rows, self._row_weights = Collected(), list[Column]()
-        self._missing, self._seen = Counter[str](), set[str]()
+        self._numbers = NumberFacts()
         self._value_counts = {
             column: ValueCounts() for column, facts in self._facts.items() if facts.histogram is not None
         }
 
     def over(self, blocks: Iterator[tuple[int, Cells]]) -> TableStatistics:
         """The statistics of blocks of rows, each with the number of its first row."""
-        for first, cells in blocks:
-            self._add(first, cells)
-            del cells  # what is needed of it was copied
+        for first, cells, raw in one_ahead((first, cells, self._source.raw(cells, first)) for first, cells in blocks):
+            self._add(first, cells, raw)
+            del cells, raw  # what is needed of them was copied
             if self._rows.are_enough:
                 self._sum_up()
         self._sum_up()
-        for column in self._seen.union(self._missing):  # of rows after the last train row, or without one
-            self._add_facts(column, np.zeros(0))
         for column in [*self._value_counts]:  # one after the other, for memory
             self._facts[column] = replace(self._facts[column], histogram=self._value_counts.pop(column).histogram())
-        columns = tuple(self._facts.values())
+        columns = tuple(self._numbers.added_to(facts) for facts in self._facts.values())
         moments = self._moments.joined(*self._blocks, keys=keys_of(columns))
         return TableStatistics(
             self._source.settings, {}, (1, 1), (self._digest.hexdigest(),), self._n_rows, self._n_dropped,
             self._counts, columns, moments, self._weights,
         )  # fmt: skip
 
-    def _add(self, first: int, cells: Cells) -> None:
+    def _add(self, first: int, cells: Cells, raw: Mapping[str, RawColumn]) -> None:
         source, n_rows = self._source, cells.num_rows
-        raw = source.raw(cells, first)
         dropped: Mask = np.zeros(n_rows, dtype=bool)
         for column in source.dropping:
             if raw[column].n_missing:
@@ -131,7 +128,7 @@ class _Pass:
             self._row_weights.append(weights)
         made = source.derived(raw, ~dropped, first)
         of_numbers = {column: Numbers(each.values) for column, each in made.items() if each.values is not None}
-        for column, values in (raw | of_numbers).items():
+        for column, values in {**raw, **of_numbers}.items():
             if isinstance(values, Categories):
                 self._see_category(column, values, train, ~dropped)
             else:
@@ -144,15 +141,15 @@ class _Pass:
     def _see_numbers(self, column: str, values: Numbers, train: Rows, first: int) -> None:
         is_target = self._facts[column].role == "target"
         cells = self._rows.room(target_of(column) if is_target else value_of(column), len(train))
-        np.take(values.values[:], train, out=cells)
+        np.take(values.values[:], train, out=cells, mode="clip")  # no row is beyond the end: faster than the default
         if is_target:
             cells[:] = self._source.transformed(column, cells, train, first)
-        if n_missing := values.n_missing:
-            self._missing[column] += n_missing
-            if not is_target and (empty := np.isnan(cells)).any():
+        gaps = 0
+        if (n_missing := values.n_missing) and (empty := np.isnan(cells)).any():
+            gaps = int(np.count_nonzero(empty))
+            if not is_target:
                 self._rows.room(gap_of(column), len(train))[:] = empty
-        if n_missing < len(values.values):
-            self._seen.add(column)
+        self._numbers.add_cells(column, len(values.values), n_missing, gaps)
 
     def _see_products(self, column: str, missing: str, products: Column) -> None:
         """A feature in the train rows of a key of `Made.without`; elsewhere it is kept as 0."""
@@ -184,26 +181,30 @@ class _Pass:
         rows = self._rows
         if rows.n_rows:
             weights = np.concatenate(self._row_weights) if self._row_weights else None
-            for key, values in zip(rows.keys, rows.values[1:], strict=True):
-                self._digest.add("\0".join(key), values)
-                if key[0] in ("value", "target"):
-                    self._add_facts(key[1], values)
-            if faults := size_faults(self._facts.values(), self._source.table.name):
+            keys, values = rows.keys, rows.values[1:]
+            self._numbers.add_values([key[1] if key[0] in ("value", "target") else None for key in keys], values)
+            if faults := size_faults(self._numbers.ends(), self._source.table.name):
                 raise DataError(faults)
+            for key, of_key in zip(keys, values, strict=True):
+                self._digest.add("\0".join(key), of_key)
+                if key[0] in ("value", "target"):
+                    self._look_at(key[1], of_key)
             if weights is not None:
                 self._digest.add("weights", weights)
             self._blocks.append(Moments.of_rows(rows.keys, rows.values, weights))
             if sum(len(each.R) for each in self._blocks) >= _JOINED_ROWS:
-                keys = dict.fromkeys(key for each in (self._moments, *self._blocks) for key in each.keys)
-                self._moments, self._blocks = self._moments.joined(*self._blocks, keys=tuple(keys)), []
+                of_all = dict.fromkeys(key for each in (self._moments, *self._blocks) for key in each.keys)
+                self._moments, self._blocks = self._moments.joined(*self._blocks, keys=tuple(of_all)), []
         rows.clear()
         self._row_weights = []
 
-    def _add_facts(self, column: str, train: Column) -> None:
-        """Add train rows of a column of numbers to what is known of it."""
-        facts = self._facts[column].with_numbers(train, self._missing.pop(column, 0))
-        if column in self._value_counts:
-            self._value_counts[column].add(train if not facts.gaps else train[~np.isnan(train)])
-        if facts.kind == "empty" and column in self._seen:
-            facts = replace(facts, kind="number")
-        self._facts[column] = facts
+    def _look_at(self, column: str, train: Column) -> None:
+        """Add train rows of a column of numbers to its histogram, and to its moments without weights."""
+        counts, plain = self._value_counts.get(column), self._facts[column].plain
+        if counts is None and plain is None:
+            return
+        present = train[~np.isnan(train)] if self._numbers.has_gaps(column) else train
+        if counts is not None:
+            counts.add(present)
+        if plain is not None:
+            self._facts[column] = replace(self._facts[column], plain=plain.joined(Plain.of(present)))

@@ -153,6 +153,10 @@ class Sweep:
             writer.writerow([each.point, *values, *more])
         return text.getvalue()
 
+    def files(self) -> dict[str, str]:
+        """The files that say how far it is: name -> text."""
+        return {FILE: json_text(self.as_json()) + "\n", "sweep.csv": self.as_csv()}
+
 
 @dataclass(frozen=True)
 class SweepFolder:
@@ -186,8 +190,8 @@ class SweepFolder:
 
     def save(self, sweep: Sweep) -> None:
         """Write `sweep.json` and `sweep.csv`."""
-        self.write(FILE, json_text(sweep.as_json()) + "\n")
-        self.write("sweep.csv", sweep.as_csv())
+        for name, text in sweep.files().items():
+            self.write(name, text)
 
     def read(self) -> Sweep:
         """The content of `sweep.json`. One whose process has ended counts as interrupted.
@@ -230,7 +234,7 @@ def _from_json(values: Mapping[str, Any]) -> Sweep:
 def sweep_folders(outputs: Path) -> list[SweepFolder]:
     """Every sweep of a folder of runs, by name."""
     try:
-        names = sorted(entry.name for entry in (outputs / FOLDER).iterdir())
+        names = sorted(each.name for each in (outputs / FOLDER).iterdir() if not each.name.startswith("."))
     except OSError:
         return []
     return [SweepFolder(outputs / FOLDER / name) for name in names if os.path.lexists(outputs / FOLDER / name / FILE)]

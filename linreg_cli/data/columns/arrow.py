@@ -1,11 +1,14 @@
 """Conversion of numbers and texts between Python, numpy and pyarrow through their buffers.
 
-pyarrow's own `to_numpy`, `pa.array` and `pa.scalar` import pandas if it is installed, which takes 0.3 s and 40 MB.
+pyarrow's own `to_numpy`, `pa.array`, `pa.scalar` and `Schema.empty_table` import pandas if it is installed, which takes
+0.3 s and 40 MB.
 """
 
 import contextlib
 import ctypes
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,12 +39,9 @@ def as_float64(values: pa.Array) -> Column:
     >>> as_float64(pa.array([1, 2, None], pa.int32())).tolist()
     [1.0, 2.0, nan]
     """
-    kind = values.type
-    if values.null_count or not (pa.types.is_integer(kind) or pa.types.is_float32(kind)):
-        return _chunk(values if pa.types.is_float64(kind) else values.cast(pa.float64(), safe=False))
-    dtype = np.dtype(kind.to_pandas_dtype())
-    if not len(values):
-        return np.zeros(0)
+    dtype = None if values.null_count else _plain_dtype(values.type)
+    if dtype is None or not len(values):
+        return _chunk(values if pa.types.is_float64(values.type) else values.cast(pa.float64(), safe=False))
     return np.frombuffer(values.buffers()[1], dtype, len(values), dtype.itemsize * values.offset).astype(np.float64)
 
 
@@ -68,6 +68,15 @@ def release_unused() -> None:
     pa.default_memory_pool().release_unused()
     with contextlib.suppress(OSError, AttributeError, TypeError):  # TypeError: on Windows, CDLL(None) is not allowed
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def no_rows(schema: pa.Schema) -> pa.Table:
+    """A table without rows.
+
+    >>> no_rows(pa.schema({"x": pa.float64()})).num_rows
+    0
+    """
+    return pa.Table.from_batches([], schema)
 
 
 def repeated(text: str, count: int) -> pa.Array:
@@ -124,6 +133,13 @@ def indices(values: pa.ChunkedArray) -> Codes:
     found = [np.where(_known(part), np.frombuffer(part.buffers()[1], np.int32, len(part), 4 * part.offset), -1)
              for part in parts if len(part)]  # fmt: skip
     return np.concatenate([np.zeros(0, np.int32), *found], dtype=np.int32)
+
+
+@cache
+def _plain_dtype(kind: pa.DataType) -> np.dtype[Any] | None:
+    """The dtype of the values of an Arrow type of integers or float32, as they stand in a buffer; None for others."""
+    plain = pa.types.is_integer(kind) or pa.types.is_float32(kind)
+    return np.dtype(kind.to_pandas_dtype()) if plain else None
 
 
 def _chunk(chunk: pa.Array) -> Column:

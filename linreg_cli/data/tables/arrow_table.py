@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from linreg_cli.data.columns.arrow import no_rows
 from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.data.columns.on_disk import group_rows
 from linreg_cli.data.tables.blocks import ColumnSink, NotInBlocksError, cells_of, cells_of_block, numeric_marks
@@ -168,7 +169,7 @@ class ArrowTable:
             raise NotInBlocksError("the types of JSON Lines are seen in the whole file")
         try:
             whole = pa.unify_schemas(self._schemas, promote_options="permissive")
-            empty = pa.schema([whole.field(name) for name in columns], self._schemas[0].metadata).empty_table()
+            empty = no_rows(pa.schema([whole.field(name) for name in columns], self._schemas[0].metadata))
             if one_dictionary and any(pa.types.is_dictionary(field.type) for field in empty.schema):
                 raise NotInBlocksError("each block may have another dictionary")
             for place, own in self._parts_of(rows):
@@ -286,7 +287,7 @@ def _pour(part: TableFile, columns: list[str], sink: ColumnSink, most: int, rows
         sink.add(batch)
         empty = False
     if empty:
-        sink.add(_schema(part).empty_table().select(columns))
+        sink.add(no_rows(_schema(part)).select(columns))
 
 
 def _batches(

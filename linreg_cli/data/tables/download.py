@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from linreg_cli.cache import CACHE, cache_folder
 from linreg_cli.errors import DataError
-from linreg_cli.files import CACHE, cache_folder
 from linreg_cli.wording import number
 
 MAX_REDIRECTS = 3

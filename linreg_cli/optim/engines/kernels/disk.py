@@ -15,8 +15,9 @@ import stat
 from functools import cache
 from pathlib import Path
 
+from linreg_cli.cache import CACHE, cache_folder
 from linreg_cli.errors import StoreError
-from linreg_cli.files import CACHE, cache_folder, write_bytes
+from linreg_cli.files import write_bytes
 
 _SOURCES = Path(__file__).parent
 _SUFFIX = ".kernel"

@@ -7,9 +7,9 @@ import sys
 import pooch
 import pytest
 
+from linreg_cli.cache import cache_folder
 from linreg_cli.data.tables.download import fetch
 from linreg_cli.errors import DataError
-from linreg_cli.files import cache_folder
 from linreg_cli.optim.engines.kernels import disk
 
 

@@ -1,0 +1,108 @@
+"""New folders of runs and sweeps: each appears with its first files, or not at all.
+
+The files are written into a hidden folder, `.linreg-<16 hex digits>.run`, which is then renamed to the id. So what is
+called NAME-0001 has its `run.json`, whenever a process is killed, and an id is given only once: a folder that has files
+cannot be replaced by a rename. The lock is taken before the rename and held after it, since it is that of the folder,
+not of its name. Hidden folders are no runs; one that a killed process has left is removed by a later run.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from linreg_cli.errors import StoreError
+from linreg_cli.files import sync_folder
+from linreg_cli.runs.lock import RunLock, hold, in_use
+from linreg_cli.runs.store import RunFolder, next_id, unusable
+
+#: The first files of a folder: name -> the text, and the mode or None for the usual one.
+Files = Mapping[str, tuple[str, int | None]]
+
+_HIDDEN = re.compile(r"\.linreg-[0-9a-f]{16}\.run")
+#: Age of a hidden folder that is removed. A run has one for an instant; its lock is not seen on other machines.
+_ABANDONED_SECONDS = 3600
+_ATTEMPTS = 10_000
+
+
+def create_run(outputs: Path, name: str, files: Callable[[str], Files]) -> tuple[RunFolder, RunLock]:
+    """Create the next run folder, NAME-0001, NAME-0002, ...; two processes never get the same one.
+
+    Args:
+        outputs: the folder of the run folders, which is created where it is missing.
+        name: of the run.
+        files: gives the first files of the run for its id. Called again where another process has taken the id.
+
+    Returns:
+        The folder and its lock, which this process holds.
+
+    Raises:
+        StoreError: if `outputs` cannot be written; nothing is left there.
+    """
+    try:
+        outputs.mkdir(parents=True, exist_ok=True)
+        hidden = hidden_folder(outputs)
+        hidden.mkdir()
+    except OSError as error:
+        raise unusable(outputs, "create a run folder", error) from None
+    lock = hold(hidden)
+    written: dict[str, tuple[str, int | None]] = {}
+    try:
+        _sweep(outputs, hidden)
+        for _ in range(_ATTEMPTS):
+            path = outputs / next_id(outputs, name)
+            _write(hidden, path, files(path.name), written)
+            if _renamed(hidden, path):
+                lock.follow(path)
+                return RunFolder(path), lock
+        raise StoreError(f"no free run id after {_ATTEMPTS} attempts", str(outputs))
+    except BaseException:
+        lock.release()
+        for file in written:
+            with contextlib.suppress(OSError):
+                (hidden / file).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            hidden.rmdir()
+        raise
+
+
+def hidden_folder(outputs: Path) -> Path:
+    """A path for a folder that is no run yet, or none any more."""
+    return outputs / f".linreg-{os.urandom(8).hex()}.run"
+
+
+def _write(hidden: Path, path: Path, files: Files, written: dict[str, tuple[str, int | None]]) -> None:
+    """Write the first files of `path` into its hidden folder, but for those that are there."""
+    for name, (text, mode) in files.items():
+        if written.get(name) == (text, mode):
+            continue
+        written[name] = text, mode  # before it is: a file whose folder cannot be synchronised is there
+        try:
+            RunFolder(hidden).write(name, text, mode=mode)
+        except StoreError as error:
+            raise StoreError(error.faults[0].message, str(path / name)) from None
+
+
+def _renamed(hidden: Path, path: Path) -> bool:
+    """Rename a hidden folder; False if there is something of the new name."""
+    try:
+        os.rename(hidden, path)
+    except OSError as error:
+        if os.path.lexists(path):
+            return False
+        raise unusable(path.parent, "create a run folder", error) from None
+    with contextlib.suppress(OSError):  # the run is there, on the disk or still in memory
+        sync_folder(path.parent)
+    return True
+
+
+def _sweep(outputs: Path, new: Path) -> None:
+    """Remove the hidden folders of killed processes. Age is by the disk's clock, at which `new` was made just now."""
+    with contextlib.suppress(OSError):
+        now = new.stat().st_mtime
+        for name in os.listdir(outputs):
+            path = outputs / name
+            if _HIDDEN.fullmatch(name) and now - path.lstat().st_mtime > _ABANDONED_SECONDS and not in_use(path):
+                shutil.rmtree(path, ignore_errors=True)

@@ -71,7 +71,7 @@ def test_no_more_columns_are_read_at_a_time_than_a_reader_may_hold(tmp_path):
         found = pa.Table.from_batches(row_batches(file, [0], names, 1_000, buffer=2**18, most=2**22))
         # 20,000 numbers of 8 bytes and their dictionary, and what is read ahead of them
         assert file.metadata.row_group(0).column(0).total_uncompressed_size > 160_000
-    assert max(map(len, read)) <= 2**21 // 320_000
+    assert max(map(len, read)) <= 2**20 // 320_000
     assert [name for some in read for name in some] == names
     assert found.equals(pq.read_table(tmp_path / "t.parquet"))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from linreg_cli.data.columns.arrow import release_unused
 from linreg_cli.data.columns.on_disk import open_nameless
 
 #: Bytes that a reader holds of a column, at most: a page and a dictionary of the usual size.
@@ -78,7 +79,7 @@ def of_rows(batches: Iterable[pa.RecordBatch], n_rows: int) -> Iterator[pa.Recor
 
 
 def _sets(file: Any, groups: Sequence[int], columns: Sequence[str], buffer: int, most: int) -> Iterator[list[str]]:
-    """The columns that are read together: all of them, or some at a time that a reader holds half of `most` of."""
+    """The columns that are read together: all of them, or some at a time that a reader holds a quarter of `most` of."""
     arrow, named = file.schema_arrow, frozenset(columns)
     is_narrow = len(named) * (_PAGES + buffer) <= most or not groups
     taken = {} if is_narrow else _bytes_of(file.metadata, groups, named, buffer)
@@ -88,7 +89,7 @@ def _sets(file: Any, groups: Sequence[int], columns: Sequence[str], buffer: int,
     some: list[str] = []
     held = 0
     for name in columns:
-        if some and held + taken[name] > most // 2:
+        if some and held + taken[name] > most // 4:
             yield some
             some, held = [], 0
         some.append(name)
@@ -132,6 +133,7 @@ def _written(scratch: FileIO, batches: Iterable[pa.RecordBatch]) -> Iterator[tup
         while len(rest):
             rest = rest[scratch.write(rest) :]
         yield place
+    release_unused()  # before other columns are read
 
 
 def _read(scratch: FileIO, first: int, count: int) -> pa.RecordBatch:

@@ -8,8 +8,10 @@ from sklearn.model_selection import KFold, cross_val_score
 from linreg_cli.config import Config
 from linreg_cli.data import Dataset
 from linreg_cli.data.columns.kinds import Rows
-from linreg_cli.evaluation.cross_validation import cross_validate, folds
+from linreg_cli.data.columns.row_set import RowSet
+from linreg_cli.evaluation.cross_validation import cross_validate, fold_numbers, folds
 from linreg_cli.model import LinearFormula
+from linreg_cli.seeds import numpy_stream
 
 STREAM = np.random.default_rng(3)
 X = STREAM.normal(size=(60, 2))
@@ -68,6 +70,30 @@ def test_every_row_is_held_out_once():
     parts = folds(rows, 5, shuffle=True, seed=2)
     assert sorted(np.concatenate(parts).tolist()) == rows.tolist()
     assert {len(part) for part in parts} == {4, 5}
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize(
+    "rows", [np.arange(10, 33), np.random.default_rng(1).permutation(40)[:23], RowSet.where(np.arange(40) % 2 == 1)]
+)
+def test_the_fold_of_each_row_says_what_the_rows_of_each_fold_do(rows, shuffle):
+    found, ascending = fold_numbers(rows, 5, shuffle=shuffle, seed=2), np.sort(np.asarray(rows))
+    assert found.dtype == np.uint8
+    for number, fold in enumerate(folds(np.asarray(rows), 5, shuffle=shuffle, seed=2)):
+        assert ascending[found == number].tolist() == sorted(fold.tolist())
+
+
+def test_folds_are_those_of_a_permutation_of_numpy():
+    rows = np.arange(100, 123)
+    order = numpy_stream(7, "folds").permutation(rows)
+    found = folds(rows, 4, shuffle=True, seed=7)
+    assert [fold.tolist() for fold in found] == [part.tolist() for part in np.array_split(order, 4)]
+
+
+def test_many_folds_have_the_number_type_that_holds_them():
+    found = fold_numbers(np.arange(900), 300, shuffle=True, seed=0)
+    assert found.dtype == np.uint16
+    assert np.bincount(found).tolist() == [3] * 300
 
 
 def test_a_level_that_a_fold_lacks_stops_nothing(linreg, config_file, tmp_path):

@@ -5,13 +5,16 @@ import pytest
 from scipy import linalg
 from thread_ranks import Several, held
 
+from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.convergence.batch_curvature import any_batch, mean_square_curvature
 from linreg_cli.convergence.gradient_noise import batch_noise
 from linreg_cli.convergence.spectrum import curvature
 from linreg_cli.data.columns.divided import DividedRows
+from linreg_cli.evaluation.held_out import fitted, left_out
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.factorise import factorise_rows
 from linreg_cli.least_squares.inference import infer
+from linreg_cli.least_squares.resampling import leave_one_out
 from linreg_cli.least_squares.residual_checks import chance_of_durbin_watson, chance_of_hc3
 from linreg_cli.least_squares.solve import of_rows
 from linreg_cli.ranks.shards import Shards
@@ -64,6 +67,32 @@ def test_parts_give_the_numbers_of_all_rows_at_once():
     root = np.sqrt(weights)[:, None]
     expected = linalg.lstsq(np.hstack([X, np.ones((37, 1))]) * root, y * root)[0]
     np.testing.assert_allclose(parts[1].weights, expected[:3], rtol=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_rows_and_folds_left_out_give_has_the_bits_of_one_process(weighted):
+    X, y, w = table()
+    weights, options = w / w.mean() if weighted else None, PreprocessConfig()
+    numbers, shards, found = np.arange(37) % 4, Shards(37, 5), []
+    for size in (1, 2, 3, 4):
+        several = Several(size)
+        with several:
+            rows = held(X, y, weights, shards, several.ranks)
+            optimum = of_rows(rows, bias=True)
+            errors = left_out(optimum, rows, options), left_out(optimum, rows, options, numbers, 4)
+            found.append([*errors, fitted(optimum, rows, options), leave_one_out(optimum, rows)])
+    assert found[0] == found[1] == found[2] == found[3]
+    assert found[0][3].mse == pytest.approx(found[0][0]["mse"], rel=1e-14)
+
+
+def test_a_row_that_cannot_be_left_out_is_named_whichever_process_has_it():
+    X, y, _ = table()
+    X = np.column_stack([X, np.arange(37) == 30])
+    several = Several(3)
+    with several:
+        rows = held(X, y, None, Shards(37, 5), several.ranks)
+        found = leave_one_out(of_rows(rows, bias=True), rows)
+    assert found.reason == "without row 31 the columns are linearly dependent"
 
 
 def test_shards_with_fewer_rows_than_columns_and_without_any():

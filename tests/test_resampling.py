@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import KFold, cross_val_predict
+from left_out import errors_of_rows
 
-from linreg_cli.least_squares.resampling import k_fold, leave_one_out, ridge_path
+from linreg_cli.data.columns.divided import DividedRows
+from linreg_cli.least_squares.resampling import leave_one_out, ridge_path
 from linreg_cli.least_squares.solve import least_squares
 
 
@@ -29,48 +29,36 @@ def refitted(X, y, folds, bias):
 @pytest.mark.parametrize("k", [1, 2])
 def test_leave_one_out_is_refitting(bias, k):
     X, y = table(k=k)
-    held_out = leave_one_out(least_squares(X, y, bias=bias), X, y)
+    optimum = least_squares(X, y, bias=bias)
     expected = refitted(X, y, [[i] for i in range(len(X))], bias)
-    np.testing.assert_allclose(held_out.errors, expected, rtol=1e-9)
-    assert held_out.mse == pytest.approx(np.mean(expected**2), rel=1e-10)
-    assert held_out.reason is None
+    np.testing.assert_allclose(errors_of_rows(optimum, X, y), expected, rtol=1e-9)
+    found = leave_one_out(optimum, DividedRows(X, y))
+    assert found.mse == pytest.approx(np.mean(expected**2), rel=1e-10)
+    assert found.reason is None
 
 
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("n_folds", [2, 5, 7, 30])
-def test_folds_are_refitting(bias, n_folds):
+def test_leave_one_out_of_parts_is_that_of_all_rows():
     X, y = table(k=2)
-    order = np.random.default_rng(1).permutation(len(X))
-    folds = np.array_split(order, n_folds)
-    held_out = k_fold(least_squares(X, y, bias=bias), X, y, folds)
-    np.testing.assert_allclose(held_out.errors, refitted(X, y, folds, bias), rtol=1e-8, atol=1e-9)
-
-
-def test_folds_are_scikit_learns():
-    X, y = table()
-    predicted = cross_val_predict(LinearRegression(), X, y, cv=KFold(4))
-    held_out = k_fold(least_squares(X, y, bias=True), X, y, [fold for _, fold in KFold(4).split(X)])
-    np.testing.assert_allclose(held_out.errors, y - predicted, atol=1e-8)
-    with pytest.raises(ValueError, match="every row exactly once"):
-        k_fold(least_squares(X, y, bias=True), X, y, [np.arange(10)])
+    optimum = least_squares(X, y, bias=True)
+    whole, parts = (leave_one_out(optimum, DividedRows(X, y, bounds=bounds)) for bounds in (None, [0, 7, 7, 30]))
+    assert parts.mse == pytest.approx(whole.mse, rel=1e-14)
 
 
 def test_a_collinear_table_predicts_all_the_same():
     X, y = table()
     twice = np.column_stack([X, X[:, 0] - 2 * X[:, 2]])
-    alone, both = (leave_one_out(least_squares(A, y, bias=True), A, y) for A in (X, twice))
-    np.testing.assert_allclose(both.errors, alone.errors, rtol=1e-7)
+    alone, both = (errors_of_rows(least_squares(A, y, bias=True), A, y) for A in (X, twice))
+    np.testing.assert_allclose(both, alone, rtol=1e-7)
 
 
-def test_what_only_one_row_or_fold_says_cannot_be_left_out():
+@pytest.mark.parametrize("bounds", [None, [0, 3, 30]])
+def test_what_only_one_row_says_cannot_be_left_out(bounds):
     X, y = table()
     X = np.column_stack([X, np.zeros(30)])
     X[4, 3] = 1.0
-    optimum = least_squares(X, y, bias=True)
-    assert leave_one_out(optimum, X, y).reason == "without row 5 the columns are linearly dependent"
-    found = k_fold(optimum, X, y, np.array_split(np.arange(30), 3))
-    assert (found.mse, found.errors) == (None, None)
-    assert found.reason == "without fold 1 the columns are linearly dependent"
+    found = leave_one_out(least_squares(X, y, bias=True), DividedRows(X, y, bounds=bounds))
+    assert found.mse is None
+    assert found.reason == "without row 5 the columns are linearly dependent"
 
 
 @pytest.mark.parametrize("loss", ["mse", "sse", "half_mse"])

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from left_out import errors_of_folds, errors_of_rows
 
 from linreg_cli.data.columns.kinds import EncodedColumns
 from linreg_cli.data.columns.rows import StackedRows
 from linreg_cli.least_squares.inference import infer
-from linreg_cli.least_squares.resampling import k_fold, leave_one_out
 from linreg_cli.least_squares.solve import least_squares
 
 ROWS = {
@@ -42,6 +42,6 @@ def test_exact_answers_are_those_of_the_matrix_to_the_bit(stacked):
     assert ours.weights.tobytes() == theirs.weights.tobytes()
     names = ("x", "b", "c", "z")
     assert infer(ours, X, y, names=names).as_json() == infer(theirs, dense, y, names=names).as_json()
-    assert leave_one_out(ours, X, y).errors.tobytes() == leave_one_out(theirs, dense, y).errors.tobytes()
+    assert errors_of_rows(ours, X, y).tobytes() == errors_of_rows(theirs, dense, y).tobytes()
     folds = np.array_split(np.random.default_rng(3).permutation(len(dense)), 4)
-    assert k_fold(ours, X, y, folds).errors.tobytes() == k_fold(theirs, dense, y, folds).errors.tobytes()
+    assert errors_of_folds(ours, X, y, folds).tobytes() == errors_of_folds(theirs, dense, y, folds).tobytes()

@@ -21,6 +21,8 @@ from linreg_cli.data.columns.row_file import stored
 from linreg_cli.data.scaling import Scaling
 from linreg_cli.figures import landscape
 from linreg_cli.figures.material import Material
+from linreg_cli.least_squares import folds as of_folds
+from linreg_cli.least_squares import resampling
 from linreg_cli.least_squares.factor import blocks as factor_blocks
 from linreg_cli.optim import split_rows
 from linreg_cli.optim.losses import Loss
@@ -291,6 +293,8 @@ def test_a_run_begun_in_memory_keeps_its_order_when_it_is_resumed_with_less_memo
 @pytest.mark.parametrize("more", [[], ["data.weight=p", "optimizer.weight_decay=0.1"]], ids=["", "weights"])
 def test_inspect_of_rows_on_the_disk_gives_the_figures_of_rows_in_memory(more, linreg, table, monkeypatch):
     monkeypatch.setattr("linreg_cli.least_squares.resampling.blocks", lambda n: factor_blocks(n, 64))
+    for module in (resampling, of_folds):
+        monkeypatch.setattr(module, "BLOCK_ROWS", 64)
     here, there = (
         linreg(
             "inspect", "-c", "c.yaml", "--json", "--ridge", *options([*BLOCKS[:3], *more, f"data.stream={stream}"])

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import torch
+from left_out import errors_of_folds, errors_of_rows
 from scipy.stats import t
 from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
@@ -17,11 +18,12 @@ from linreg_cli.convergence.gradient_noise import batch_noise
 from linreg_cli.convergence.spectrum import curvature
 from linreg_cli.data import Dataset
 from linreg_cli.data.checks.effective_rows import effective_rows, few_effective_rows
+from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.roles import RowWeights
 from linreg_cli.evaluation.metrics import ErrorSums
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.inference import infer
-from linreg_cli.least_squares.resampling import k_fold, leave_one_out, ridge_path
+from linreg_cli.least_squares.resampling import leave_one_out, ridge_path
 from linreg_cli.least_squares.robust import robust_optimum
 from linreg_cli.least_squares.solve import least_squares
 from linreg_cli.optim.losses import Loss
@@ -87,13 +89,13 @@ def without(rows):
 def test_leave_one_out_and_folds_are_those_of_refitting():
     optimum = least_squares(X, Y, bias=True, weights=W)
     errors = np.concatenate([without(np.array([row])) for row in range(72)])
-    found = leave_one_out(optimum, X, Y)
-    np.testing.assert_allclose(found.errors[:, 0], errors, rtol=1e-8)
+    np.testing.assert_allclose(errors_of_rows(optimum, X, Y, W)[:, 0], errors, rtol=1e-8)
+    found = leave_one_out(optimum, DividedRows(X, Y, W))
     assert found.mse == pytest.approx(np.average(errors**2, weights=RAW), rel=1e-9)
     folds = np.array_split(np.random.default_rng(1).permutation(72), 5)
-    found = k_fold(optimum, X, Y, folds)
+    found = errors_of_folds(optimum, X, Y, folds, W)
     for fold in folds:
-        np.testing.assert_allclose(found.errors[fold, 0], without(fold), rtol=1e-8)
+        np.testing.assert_allclose(found[fold, 0], without(fold), rtol=1e-8)
 
 
 def test_a_ridge_path_is_that_of_scikit_learn():

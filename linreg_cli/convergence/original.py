@@ -41,6 +41,14 @@ def original_optimum(config: Config, problem: Problem, rows: DividedRows) -> Opt
         )
         if digits and _are_equal(problem.X_nd, rows.X_nd) and _are_equal(problem.y_nk, rows.y_nk):
             return trained.judged_by(EPS)
+    return solved_anew(config, problem, rows)
+
+
+def solved_anew(config: Config, problem: Problem, rows: DividedRows) -> Optimum:
+    """The optimum of the squared loss in original units and in float64, whatever training saw; solved once.
+
+    Arguments as those of `original_optimum`.
+    """
     if "original" not in problem.exact:
         problem.exact["original"] = of_rows(rows, bias=config.model.bias, loss=config.loss)
     return problem.exact["original"]

@@ -1,120 +1,170 @@
-"""Metrics of held-out predictions of the exact fit: leave-one-out and k-fold cross-validation without refitting."""
+"""Metrics of held-out predictions of the exact fit: leave-one-out and k-fold cross-validation without refitting.
 
-import math
+Each is summed over blocks of rows: no array has a number for each row, but for the fold of each.
+"""
+
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.config.preprocess import PreprocessConfig
+from linreg_cli.data.columns.divided import DividedRows, Part, in_order
+from linreg_cli.data.columns.row_weights import At
 from linreg_cli.data.encoding.transform import inverse
-from linreg_cli.evaluation.metrics import IN_ORIGINAL_UNITS, Metrics
-from linreg_cli.least_squares.factor import Array, matrix
+from linreg_cli.evaluation.metrics import IN_ORIGINAL_UNITS, ErrorSums, Metrics
+from linreg_cli.least_squares.factor import BLOCK_ROWS, Array
+from linreg_cli.least_squares.folds import Folds, folds_left_out, groups, shifts
 from linreg_cli.least_squares.optimum import Optimum
-from linreg_cli.least_squares.resampling import HeldOut, k_fold, leave_one_out, residuals_of
+from linreg_cli.least_squares.resampling import bare, residuals, rows_at, rows_left_out
 
 #: The most rows for which every row gets the smearing factor of the fit to the others, at a cost of rows x rows.
 MOST_LEFT_OUT = 3_000
-Fold = npt.NDArray[np.integer]
 
 
 def left_out(
-    optimum: Optimum,
-    X_nd: npt.ArrayLike,
-    y_nk: Array,
-    options: PreprocessConfig,
-    folds: Sequence[Fold] | None = None,
+    optimum: Optimum, rows: DividedRows, options: PreprocessConfig, folds: Folds | None = None, count: int = 0
 ) -> Metrics:
-    """The metrics of k-fold cross-validation of the exact fit, or of leave-one-out, as `held_out_metrics` has them.
+    """The metrics of k-fold cross-validation of the exact fit, or of leave-one-out.
+
+    With f the transform, a row y is predicted by f^-1(f(y) - e), where e is its error in units of f under the fit to
+    the rows that are not left out with it; with the smearing factor s of that fit, by f^-1(f(y) - e + log s). mse is
+    the mean of the squared differences over rows and targets; r2 is 1 - mse / variance of y, averaged over targets.
+    Means and variances are weighted as the rows are.
 
     Args:
         optimum: of the same rows, in units of f(y), without weight decay.
-        X_nd: shape (n_samples, n_features).
-        y_nk: f(y), shape (n_samples, n_targets), float64.
-        options: with the transform f and what predictions estimate.
-        folds: the row indices of each fold; None: leave-one-out.
-    """
-    found = leave_one_out(optimum, X_nd, y_nk) if folds is None else k_fold(optimum, X_nd, y_nk, folds)
-    root_n = None if optimum.factor.root_n is None else np.asarray(optimum.factor.root_n)
-    if options.target_estimate == "median" or found.errors is None:
-        return held_out_metrics(found, y_nk, options.target_transform, root_n=root_n)
-    if folds is None and len(y_nk) > MOST_LEFT_OUT:
-        reason = f"with preprocess.target_estimate: mean it is computed for up to {MOST_LEFT_OUT:,} rows"
-        return held_out_metrics(HeldOut(None, reason, None), y_nk)
-    factors = _factors(optimum, X_nd, y_nk, folds or [np.array([row]) for row in range(len(y_nk))])
-    return held_out_metrics(found, y_nk, options.target_transform, factors)
-
-
-def fitted(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: Array, options: PreprocessConfig) -> Metrics:
-    """The metrics of the exact fit on its own rows; arguments as those of `left_out`."""
-    e = residuals_of(optimum, X_nd, y_nk)
-    with np.errstate(over="ignore"):
-        smearing = np.exp(e).mean(axis=0, keepdims=True) if options.target_estimate == "mean" else None
-    root_n = None if optimum.factor.root_n is None else np.asarray(optimum.factor.root_n)
-    return held_out_metrics(HeldOut(None, None, e), y_nk, options.target_transform, smearing, root_n=root_n)
-
-
-def held_out_metrics(
-    found: HeldOut,
-    y_nk: Array,
-    transform: str = "none",
-    smearing: Array | None = None,
-    *,
-    root_n: Array | None = None,
-) -> Metrics:
-    """`mse`, `rmse` and `r2` of held-out predictions (leave-one-out or k-fold), in original units of the target.
-
-    With f the transform, a row y is predicted by f^-1(f(y) - e), where e is its error in units of f; with the smearing
-    factor s of the fit without it, by f^-1(f(y) - e + log s). mse is the mean of the squared differences over rows and
-    targets; r2 is 1 - mse / variance of y, averaged over targets.
-
-    Args:
-        found: the errors e of each row, predicted by a fit without it, in units of f.
-        y_nk: f(y) of the rows, shape (n_samples, n_targets), float64.
-        transform: the name of f.
-        smearing: s for each row, shape (n_samples, n_targets) or (1, n_targets); None for the median.
-        root_n: the square roots of the weights of the rows, by which means and variances are weighted; None: all are 1.
+        rows: X and f(y).
+        options: with f and what predictions estimate.
+        folds: the fold of each row, from 0; None: each row is left out alone.
+        count: how many folds there are.
 
     Returns:
-        `units`, `r2_definition` and the three metrics; those that are undefined are None, and `reason` says why.
-
-    >>> held_out_metrics(HeldOut(1.0, None, np.array([[1.0], [-1.0]])), np.array([[0.0], [4.0]]))["r2"]
-    0.75
+        `units`, `r2_definition`, `mse`, `rmse` and `r2`, in original units of the target; those that are undefined are
+        None, and `reason` says why.
     """
+    transform, smeared, what = options.target_transform, options.target_estimate == "mean", "fold"
+    if folds is None and not smeared:
+        return _metrics(rows.of_parts(_without_rows, bare(optimum), transform))
+    if folds is None:
+        count, what = rows.n_samples, "row"
+        if count > MOST_LEFT_OUT:
+            return _metrics([f"with preprocess.target_estimate: mean it is computed for up to {MOST_LEFT_OUT:,} rows"])
+        folds = np.arange(count)
+    found: list[ErrorSums | str] = []
+    for group in groups(optimum, count):
+        shift = shifts(optimum, rows, folds, group, what=what)
+        if isinstance(shift, str):
+            return _metrics([shift])
+        about = bare(optimum), folds, group, shift
+        factors = _factors(rows.of_parts(_smeared, *about)) if smeared else None
+        found += rows.of_parts(_without_folds, *about, transform, factors)
+    return _metrics(found)
+
+
+def fitted(optimum: Optimum, rows: DividedRows, options: PreprocessConfig) -> Metrics:
+    """The metrics of the exact fit on its own rows; arguments as those of `left_out`."""
+    own = bare(optimum)
+    smearing = in_order(rows.of_parts(_exponentials, own)) if options.target_estimate == "mean" else None
+    factors = None if smearing is None else smearing / rows.n_samples
+    return _metrics(rows.of_parts(_own, own, options.target_transform, factors))
+
+
+def _metrics(found: Sequence[ErrorSums | str]) -> Metrics:
+    """The metrics of the sums of all parts, or why there are none."""
     none: Metrics = {**IN_ORIGINAL_UNITS, "mse": None, "rmse": None, "r2": None}
-    if found.errors is None:
-        return {**none, "reason": found.reason}
-    actual = inverse(transform, y_nk)
-    errors = found.errors
-    if transform != "none":
-        predicted = y_nk - found.errors
-        errors = actual - inverse(transform, predicted if smearing is None else predicted + np.log(smearing))
-    with np.errstate(over="ignore", invalid="ignore"):
-        weights = None if root_n is None else root_n**2
-        squares = np.average(errors**2, axis=0, weights=weights)
-    mse = float(np.mean(squares))
-    if not math.isfinite(mse):
+    sums = ErrorSums()
+    for each in found:
+        if isinstance(each, str):
+            return {**none, "reason": each}
+        sums.merge(each)
+    metrics = sums.metrics()
+    if metrics["mse"] is None:
         return {**none, "reason": "a held-out prediction overflows float64"}
-    values: Metrics = {**IN_ORIGINAL_UNITS, "mse": mse, "rmse": math.sqrt(mse), "r2": None}
-    if weights is None:
-        variance_k = actual.std(axis=0) ** 2
-    else:
-        variance_k = np.average((actual - np.average(actual, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
-    if (variance_k > 0).all():
-        return {**values, "r2": float(np.mean(1 - squares / variance_k))}
-    return {**values, "reason": "R2 is undefined: a target is constant"}
+    values: Metrics = {**IN_ORIGINAL_UNITS, **{name: metrics[name] for name in ("mse", "rmse", "r2")}}
+    return values if values["r2"] is not None else {**values, "reason": "R2 is undefined: a target is constant"}
 
 
-def _factors(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, folds: Sequence[Fold]) -> Array:
-    """For each row the smearing factor of the fit to the rows of the other folds, shape (n_samples, n_targets).
+class _Errors:
+    """Sums of errors in original units, from those in units of the transform.
 
-    The residuals of all rows under the fit without the rows F are e + Q (1 - Q_F'Q_F)^-1 Q_F' e_F.
+    Args:
+        part: has the rows.
+        transform: of the target.
     """
-    q, e = optimum.factor.whiten(matrix(X_nd)), residuals_of(optimum, X_nd, y_nk)
-    factors, identity = np.empty(e.shape), np.eye(q.shape[1])
-    for fold in folds:
-        shift = q @ np.linalg.solve(identity - q[fold].T @ q[fold], q[fold].T @ e[fold])
+
+    def __init__(self, part: Part, transform: str) -> None:
+        self.sums, self._weight_n, self._transform = ErrorSums(), part.weight_n, transform
+
+    def add(self, at: At, y: Array, errors: Array, factors: Array | None = None) -> None:
+        """Add rows, whose predictions are multiplied by smearing factors, (n_rows, k) or (k,), if there are some."""
+        actual = inverse(self._transform, y)
+        if self._transform != "none":
+            predicted = y - errors if factors is None else y - errors + np.log(factors)
+            with np.errstate(invalid="ignore"):
+                errors = actual - inverse(self._transform, predicted)
+        self.sums.add_errors(actual, errors, None if self._weight_n is None else self._weight_n[at])
+
+
+def _without_rows(part: Part, optimum: Optimum, transform: str) -> ErrorSums | str:
+    """The sums of the leave-one-out errors of a part, or why there are none; a pass."""
+    errors = _Errors(part, transform)
+    return rows_left_out(part, optimum, errors.add) or errors.sums
+
+
+def _without_folds(
+    part: Part, optimum: Optimum, folds: Folds, group: range, shift: Array, transform: str, factors: Array | None
+) -> ErrorSums:
+    """The sums of the errors of the rows of a part that are in a group of folds; a pass."""
+    errors = _Errors(part, transform)
+
+    def add(at: At, y: Array, e: Array) -> None:
+        own = None if factors is None else factors[folds[part.among_all(at)].astype(np.intp) - group.start]
+        errors.add(at, y, e, own)
+
+    folds_left_out(part, optimum, folds, group, shift, add)
+    return errors.sums
+
+
+def _own(part: Part, optimum: Optimum, transform: str, factors: Array | None) -> ErrorSums:
+    """The sums of the errors of the fit on its own rows, of those of a part; a pass."""
+    errors = _Errors(part, transform)
+    residuals(part, optimum, lambda at, y, e: errors.add(at, y, e, factors))
+    return errors.sums
+
+
+def _exponentials(part: Part, optimum: Optimum) -> Array:
+    """The sums of exp(e) over the residuals of the rows of a part, (n_targets,); a pass."""
+    sums = np.zeros(optimum.factor.n_targets)
+
+    def add(at: At, y: Array, e: Array) -> None:
         with np.errstate(over="ignore"):
-            smeared = np.exp(e + shift)
-        factors[fold] = (smeared.sum(axis=0) - smeared[fold].sum(axis=0)) / (len(e) - len(fold))
+            np.add(sums, np.exp(e).sum(axis=0), out=sums)
+
+    residuals(part, optimum, add)
+    return sums
+
+
+def _smeared(
+    part: Part, optimum: Optimum, folds: Folds, group: range, shift: Array
+) -> tuple[Array, npt.NDArray[np.intp]]:
+    """The sums of exp(e) over the rows of a part that are not in a fold, and their number, for each fold of a group.
+
+    Residuals e are those of the fit to the other folds. Shapes (len(group), n_targets) and (len(group), 1); a pass.
+    """
+    sums, counts = np.zeros((len(group), optimum.factor.n_targets)), np.zeros((len(group), 1), dtype=np.intp)
+    for at in part.blocks(BLOCK_ROWS):
+        own, (_, e, q) = folds[part.among_all(at)], rows_at(part, optimum, at)
+        for position, fold in enumerate(group):
+            others = own != fold
+            with np.errstate(over="ignore"):
+                sums[position] += np.exp(e + q @ shift[position])[others].sum(axis=0)
+            counts[position] += np.count_nonzero(others)
+    return sums, counts
+
+
+def _factors(found: Sequence[tuple[Array, npt.NDArray[np.intp]]]) -> Array:
+    """The smearing factor of each fold of a group, (len(group), n_targets)."""
+    sums, counts = (in_order(each) for each in zip(*found, strict=True))
+    factors: Array = sums / counts
     return factors

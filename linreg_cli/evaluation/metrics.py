@@ -52,10 +52,15 @@ class ErrorSums:
         Returns:
             The object itself.
         """
-        assert actual.shape == predicted.shape, (actual.shape, predicted.shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.add_errors(actual, actual - predicted, weights)
+
+    def add_errors(self, actual: Column, error: Column, weights: Column | None = None) -> "ErrorSums":
+        """As `add`, of errors: actual - predicted."""
+        assert actual.shape == error.shape, (actual.shape, error.shape)
         total = float(len(actual)) if weights is None else float(weights.sum())
         with np.errstate(over="ignore", invalid="ignore"):
-            error, block = actual - predicted, ErrorSums()
+            block = ErrorSums()
             block._low, block._high = actual.min(axis=0), actual.max(axis=0)
             if weights is None:
                 block._absolute, block._squares = np.abs(error).sum(axis=0), np.sum(error**2, axis=0)

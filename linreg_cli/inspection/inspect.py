@@ -18,15 +18,15 @@ from linreg_cli.convergence.limits import (
 )
 from linreg_cli.convergence.of_config import arrays_of
 from linreg_cli.convergence.on_disk import rows_on_disk
-from linreg_cli.convergence.original import original_rows, with_weights
+from linreg_cli.convergence.original import original_rows, solved_anew
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.columns.rows import Matrix, RowsOnAccess, StackedRows, in_order, rounded_to
+from linreg_cli.data.columns.rows import Matrix, RowsOnAccess, rounded_to
 from linreg_cli.errors import DataError
-from linreg_cli.evaluation.cross_validation import folds
+from linreg_cli.evaluation.cross_validation import fold_numbers
 from linreg_cli.evaluation.held_out import fitted, left_out
 from linreg_cli.evaluation.metrics import Metrics
 from linreg_cli.inspection.column_summary import ColumnSummary, summaries
@@ -35,7 +35,7 @@ from linreg_cli.least_squares.factor import EPS, Array, blocks
 from linreg_cli.least_squares.factorise import factorise, factorise_rows
 from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.least_squares.resampling import HeldOut, RidgePath, leave_one_out, ridge_path, weighted_mean
-from linreg_cli.least_squares.solve import condition_numbers, least_squares
+from linreg_cli.least_squares.solve import condition_numbers, of_rows
 from linreg_cli.pipeline.prepare import prepare
 from linreg_cli.pipeline.prepared import Prepared, Reporter
 
@@ -71,7 +71,7 @@ class OptimumErrors:
 
     Attributes:
         optimum: of the train split, without weight decay, in units of the transformed target.
-        fitted: the metrics on the train split, as those of `held_out_metrics`.
+        fitted: the metrics on the train split, as `evaluation.held_out` has them.
         leave_one_out: those of leave-one-out cross-validation.
         k_fold: those of k-fold cross-validation; None with one row.
         folds: the number of folds.
@@ -230,12 +230,11 @@ def refuse_extremes(problem: Problem) -> None:
 
 def _condition_numbers(prepared: Prepared, problem: Problem) -> tuple[float, float]:
     """Those of [X 1] in original units and of the standardised columns, in float64; infinite below full rank."""
-    config, dataset = prepared.config, prepared.dataset
-    factor = problem.factor.judged_by(EPS)
+    config, factor = prepared.config, problem.factor.judged_by(EPS)
     if config.preprocess.standardize:
-        rows = in_order(dataset.splits["train"])
-        X_nd, y_nk = (StackedRows(dataset.columns, names, rows) for names in (dataset.features, dataset.targets))
-        factor = factorise(X_nd, y_nk, bias=config.model.bias, weights=dataset.weights_of(rows))
+        rows = original_rows(problem, prepared.dataset, prepared.preprocessor)
+        squared = problem.plan.loss.is_squared
+        factor = solved_anew(config, problem, rows).factor if squared else factorise_rows(rows, bias=config.model.bias)
     standardized, as_given = condition_numbers(factor)
     return as_given, standardized
 
@@ -257,24 +256,17 @@ def _standardized(prepared: Prepared, problem: Problem) -> Problem | None:
 def _held_out(prepared: Prepared, problem: Problem) -> OptimumErrors:
     """Leave-one-out and k-fold cross-validation, with the folds of `evaluate.cross_validation`, without refitting."""
     dataset, config = prepared.dataset, prepared.config
-    given, rows = config.evaluate.cross_validation, np.asarray(dataset.splits["train"])
-    of_table = original_rows(problem, dataset, prepared.preprocessor)
-    X, y, weights = of_table.X_nd, np.asarray(of_table.y_nk), of_table.weight_n
-    optimum = problem.optimum
+    given, train = config.evaluate.cross_validation, dataset.splits["train"]
+    rows, optimum = original_rows(problem, dataset, prepared.preprocessor), problem.optimum
     assert optimum is not None
     if not _in_original_units(config) or optimum.weight_decay or optimum.factor.eps > EPS:
-        optimum = least_squares(X, y, bias=config.model.bias, loss="mse", weights=weights)
-    elif weights is not None:
-        optimum = with_weights(optimum, weights)
-    count = min(given.folds if given is not None else FOLDS, len(rows))
-    k_folded = None
-    if count > 1:
-        cut = folds(rows, count, shuffle=config.data.split.shuffle, seed=config.seed)
-        rising = np.sort(rows)
-        parts = [np.searchsorted(rising, np.sort(fold)) for fold in cut]
-        k_folded = left_out(optimum, X, y, config.preprocess, parts)
-    own = fitted(optimum, X, y, config.preprocess)
-    return OptimumErrors(optimum, own, left_out(optimum, X, y, config.preprocess), k_folded, count)
+        optimum = solved_anew(config, problem, rows)
+    count = min(given.folds if given is not None else FOLDS, len(train))
+    own, alone = fitted(optimum, rows, config.preprocess), left_out(optimum, rows, config.preprocess)
+    if count == 1:
+        return OptimumErrors(optimum, own, alone, None, count)
+    folds = fold_numbers(train, count, shuffle=config.data.split.shuffle, seed=config.seed)
+    return OptimumErrors(optimum, own, alone, left_out(optimum, rows, config.preprocess, folds, count), count)
 
 
 def _in_original_units(config: Config) -> bool:
@@ -297,11 +289,10 @@ def _ridge(problem: Problem) -> Ridge:
         problem.factor, problem.X_nd, problem.y_nk, penalties.tolist(), loss=loss, penalise_bias=not centred
     )
     if plain.weight_decay:
-        weights = problem.weight_n
-        plain = least_squares(problem.X_nd, problem.y_nk, bias=problem.bias, loss=loss, weights=weights)
+        plain = of_rows(problem.parts, bias=problem.bias, loss=loss)
     decays = tuple(decay * problem.batch_share for decay in path.weight_decays)
     predicted = np.einsum("d,ldk->lk", X_mean, path.weights) + (0.0 if path.bias is None else path.bias)
-    unpenalised = leave_one_out(plain, problem.X_nd, problem.y_nk, keep=False)
+    unpenalised = leave_one_out(plain, problem.parts)
     return Ridge(path, decays, unpenalised, (predicted[path.best], y_mean), problem.bias and not centred)
 
 

@@ -1,39 +1,40 @@
-"""Leave-one-out and k-fold cross-validation of the optimum, and a ridge path, without refitting.
+"""Leave-one-out cross-validation of the optimum, and a ridge path, without refitting; `folds` leaves out several rows.
 
 With the hat matrix H = QQ' of the design matrix, the residuals of the rows F under the fit to the other rows are
-(1 - H_FF)^-1 e_F. One factorisation gives them for every fold.
+(1 - H_FF)^-1 e_F. One factorisation gives them for every F.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.data.columns.row_weights import sum_of
+from linreg_cli.data.columns.divided import DividedRows, Part
+from linreg_cli.data.columns.row_weights import At, sum_of
 from linreg_cli.data.columns.rows import Matrix
-from linreg_cli.least_squares.factor import Array, Factor, blocks, matrix
+from linreg_cli.least_squares.factor import BLOCK_ROWS, Array, Factor, blocks, matrix
 from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.optim.losses import loss_scale
 
 #: 1 - leverage below which the columns are linearly dependent without the row; for a fold, the smallest eigenvalue.
-_ALONE = 1e-10
+ALONE = 1e-10
+#: Is given the errors of some rows: their positions in the matrices, targets (n_rows, k) and errors (n_rows, k).
+Add = Callable[[At, Array, Array], None]
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The errors of cross-validation: each row is predicted by a fit to other rows.
+    """The error of cross-validation: each row is predicted by a fit to other rows.
 
     Attributes:
         mse: the mean squared error over rows and targets, weighted as the rows are, in squared units of the targets;
             None if it is undefined.
         reason: why it is undefined; None if it is not.
-        errors: target - prediction, shape (n_samples, n_targets), float64; None if undefined.
     """
 
     mse: float | None
     reason: str | None
-    errors: Array | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,42 +57,104 @@ class RidgePath:
     best: int
 
 
-def leave_one_out(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, *, keep: bool = True) -> HeldOut:
-    """The leave-one-out errors e_i / (1 - h_i) of least squares, with the leverage h_i, in one pass over the rows.
+def leave_one_out(optimum: Optimum, rows: DividedRows) -> HeldOut:
+    """The mean squared leave-one-out error of least squares, in one pass over the rows.
 
     Args:
-        optimum: of the same rows, without weight decay.
-        X_nd: shape (n_samples, n_features), any float dtype.
-        y_nk: shape (n_samples, n_targets), any float dtype.
-        keep: whether the error of each row is wanted; without, they are None, and take no memory.
-
-    Returns:
-        The errors; undefined if the columns are linearly dependent without some row.
+        optimum: of the rows, without weight decay.
+        rows: X and y.
 
     >>> from linreg_cli.least_squares.solve import least_squares
     >>> X, y = np.ones((3, 1)), np.array([[0.0], [0.0], [3.0]])  # the mean of the others predicts a row
-    >>> leave_one_out(least_squares(X, y, bias=False), X, y).errors.round(12).tolist()
-    [[-1.5], [-1.5], [3.0]]
+    >>> round(leave_one_out(least_squares(X, y, bias=False), DividedRows(X, y)).mse, 12)
+    4.5
+    """
+    squares, weight = np.zeros(optimum.factor.n_targets), 0.0
+    for found in rows.of_parts(_squared_errors, bare(optimum)):
+        if isinstance(found, str):
+            return HeldOut(None, found)
+        squares, weight = squares + found[0], weight + found[1]
+    return HeldOut(float((squares / weight).mean()), None)
+
+
+def _squared_errors(part: Part, optimum: Optimum) -> tuple[Array, float] | str:
+    """The weighted sum of the squared leave-one-out errors of each target, (k,), and the sum of the weights; a pass."""
+    squares, total = np.zeros(optimum.factor.n_targets), 0.0
+
+    def add(at: At, y: Array, errors: Array) -> None:
+        nonlocal squares, total
+        weights = np.ones(len(y)) if part.weight_n is None else part.weight_n[at]
+        squares, total = squares + weights @ errors**2, total + float(weights.sum())
+
+    return rows_left_out(part, optimum, add) or (squares, total)
+
+
+def rows_left_out(part: Part, optimum: Optimum, add: Add) -> str | None:
+    """The leave-one-out errors e_i / (1 - h_i) of the rows of a part, with the leverage h_i, block by block.
+
+    Args:
+        part: some of the rows.
+        optimum: of all rows, as `bare` gives it.
+        add: is given the errors.
+
+    Returns:
+        Why they are undefined: the columns are linearly dependent without some row. None if they are not.
 
     Source: D. M. Allen, The relationship between variable selection and data augmentation and a method for
     prediction, 1974.
     """
-    assert not optimum.weight_decay
-    X, y, factor = matrix(X_nd), matrix(y_nk), optimum.factor
-    errors = np.empty(y.shape) if keep else None
-    squares = np.zeros(y.shape[1])
-    for rows in blocks(len(X)):
-        part = X[rows]
-        q = optimum.factor.whiten(part, rows)
+    for at in part.blocks(BLOCK_ROWS):
+        y, e, q = rows_at(part, optimum, at)
         room = 1 - np.einsum("ij,ij->i", q, q)
-        alone = np.flatnonzero(room < _ALONE)
+        alone = np.flatnonzero(room < ALONE)
         if len(alone):
-            return HeldOut(None, f"without row {rows.start + alone[0] + 1} the columns are linearly dependent", None)
-        left_out = _residuals(optimum, part, y[rows]) / room[:, None]
-        squares += _weighted_sum(factor, left_out**2, rows)
-        if errors is not None:
-            errors[rows] = left_out
-    return HeldOut(float((squares / _sum_of_weights(factor)).mean()), None, errors)
+            return dependent_without("row", at.start + part.before + int(alone[0]))
+        add(at, y, e / room[:, None])
+    return None
+
+
+def residuals(part: Part, optimum: Optimum, add: Add) -> None:
+    """y - X w - b of the rows of a part, block by block; arguments as those of `rows_left_out`."""
+    for at in part.blocks(BLOCK_ROWS):
+        y = np.asarray(part.y_nk[at], dtype=np.float64)
+        add(at, y, _residuals(optimum, y, optimum.factor.unweighted_rows(part.X_nd[at])))
+
+
+def bare(optimum: Optimum) -> Optimum:
+    """The same optimum for a pass, whose parts have weights of their own (`Factor.bare`)."""
+    assert not optimum.weight_decay
+    return replace(optimum, factor=optimum.factor.bare)
+
+
+def rows_at(part: Part, optimum: Optimum, at: At) -> tuple[Array, Array, Array]:
+    """y and the residuals y - X w - b of some rows, (n_rows, k), and their rows of Q, with weights, (n_rows, rank).
+
+    Args:
+        part: has the rows.
+        optimum: of all rows, as `bare` gives it.
+        at: their positions in the matrices.
+    """
+    y, scaled = np.asarray(part.y_nk[at], dtype=np.float64), optimum.factor.unweighted_rows(part.X_nd[at])
+    q = optimum.factor.whiten_rows(part.weighted(scaled, at))
+    return y, _residuals(optimum, y, scaled), q
+
+
+def _residuals(optimum: Optimum, y: Array, scaled: Array) -> Array:
+    """y - X w - b, from centred columns, because the terms of columns with a large mean would cancel."""
+    factor = optimum.factor
+    level = 0.0 if optimum.bias is None else optimum.bias + factor.center @ optimum.weights
+    found: Array = y - level - scaled[:, : len(factor.scale)] @ (optimum.weights * factor.scale[:, None])
+    return found
+
+
+def dependent_without(what: str, position: int) -> str:
+    """Why an error is undefined.
+
+    Args:
+        what: `row` or `fold`.
+        position: which one, from 0.
+    """
+    return f"without {what} {position + 1} the columns are linearly dependent"
 
 
 def weighted_mean(factor: Factor, values: Matrix) -> Array:
@@ -109,41 +172,6 @@ def _weighted_sum(factor: Factor, values: Array, at: slice) -> Array:
 
 def _sum_of_weights(factor: Factor) -> float:
     return float(factor.n_samples) if factor.root_n is None else sum_of(factor.root_n, np.square)
-
-
-def k_fold(
-    optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike, folds: Sequence[npt.NDArray[np.integer]]
-) -> HeldOut:
-    """The k-fold cross-validation errors of least squares: each fold is predicted by the fit to the others.
-
-    They are (1 - Q_F Q_F')^-1 e_F = e_F + Q_F (1 - Q_F'Q_F)^-1 Q_F' e_F, so a fold costs one solve of size rank.
-
-    Args:
-        optimum: of the same rows, without weight decay.
-        X_nd: shape (n_samples, n_features), any float dtype.
-        y_nk: shape (n_samples, n_targets), any float dtype.
-        folds: the row indices of each fold; every row is in exactly one.
-
-    Returns:
-        The errors, in the order of the rows; undefined if the columns are linearly dependent without some fold.
-
-    Raises:
-        ValueError: unless the folds contain every row exactly once.
-    """
-    assert not optimum.weight_decay
-    X, y, factor = matrix(X_nd), np.asarray(y_nk), optimum.factor
-    if not np.array_equal(np.sort(np.concatenate([np.asarray(fold) for fold in folds])), np.arange(len(X))):
-        raise ValueError("the folds must contain every row exactly once")
-    errors, identity = np.empty(y.shape), np.eye(factor.rank)
-    for number, fold in enumerate(folds):
-        part = X[fold]
-        q, e = factor.whiten(part, fold), _residuals(optimum, part, y[fold])
-        remaining = identity - q.T @ q
-        if remaining.size and len(fold) and np.linalg.eigvalsh(remaining)[0] < _ALONE:
-            return HeldOut(None, f"without fold {number + 1} the columns are linearly dependent", None)
-        shift = q @ np.linalg.solve(remaining, q.T @ factor.weighted(e, fold))
-        errors[fold] = e + (shift if factor.root_n is None else shift / factor.root_n[fold][:, None])
-    return HeldOut(float(weighted_mean(factor, errors**2).mean()), None, errors)
 
 
 def ridge_path(
@@ -227,23 +255,3 @@ def _orthonormal_design(factor: Factor) -> Array:
     U, _, _ = factor.svd()
     product: Array = U[:, : factor.rank].T @ factor.as_given()
     return product
-
-
-def residuals_of(optimum: Optimum, X_nd: npt.ArrayLike, y_nk: npt.ArrayLike) -> Array:
-    """y - X w - b at the optimum, shape (n_samples, n_targets), float64, block by block.
-
-    Args:
-        optimum: of the same rows.
-        X_nd: shape (n_samples, n_features), any float dtype.
-        y_nk: shape (n_samples, n_targets), any float dtype.
-    """
-    X, y = matrix(X_nd), np.asarray(y_nk)
-    return np.concatenate([_residuals(optimum, X[rows], y[rows]) for rows in blocks(len(X))])
-
-
-def _residuals(optimum: Optimum, X: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> Array:
-    factor = optimum.factor
-    level = 0.0 if optimum.bias is None else optimum.bias + factor.center @ optimum.weights
-    scaled = factor.unweighted_rows(X)[:, : len(factor.scale)] @ (optimum.weights * factor.scale[:, None])
-    residuals: Array = np.asarray(y, dtype=np.float64) - level - scaled
-    return residuals

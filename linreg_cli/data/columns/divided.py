@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.data.columns.row_weights import Weights, WeightsOnAccess, as_weights, roots
+from linreg_cli.data.columns.row_weights import At, Weights, WeightsOnAccess, as_weights, roots
 from linreg_cli.data.columns.rows import Matrix, RowsOnAccess, matrix
 
 if TYPE_CHECKING:  # several processes are rare, and torch takes time
@@ -55,7 +55,7 @@ class Part:
         """Positions in the matrices of at most `size` rows at a time: all of the part, in their order."""
         return (slice(first, min(first + size, self.last)) for first in range(self.first, self.last, size))
 
-    def weighted(self, values: Array, at: slice) -> Array:
+    def weighted(self, values: Array, at: At) -> Array:
         """Rows, shape (n_rows, ...), times the square roots of their weights; the same ones without weights.
 
         Args:
@@ -67,9 +67,11 @@ class Part:
         found: Array = values * self.root_n[at].reshape(-1, *[1] * (values.ndim - 1))
         return found
 
-    def among_all(self, at: slice) -> slice:
+    def among_all(self, at: At) -> At:
         """The positions of rows among those of all parts, from theirs in the matrices."""
-        return slice(at.start + self.before, at.stop + self.before)
+        if isinstance(at, slice):
+            return slice(at.start + self.before, at.stop + self.before)
+        return at + self.before
 
 
 class DividedRows:

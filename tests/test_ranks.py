@@ -255,7 +255,7 @@ def test_two_processes_train_the_run_that_its_config_repeats_in_one(linreg, plac
         next(line for line in err.splitlines() if "r-0001: gate 'fail if train.r2 > 0' failed" in line)
     ]
     assert "torch/" not in err, "a line of the launcher's log"
-    assert "warning: one process would be faster, since each process takes every step of such small batches" in err
+    assert "warning: one process would be faster, since the first process takes every step of such small batches" in err
     record = json.loads((place / "outputs" / "r-0001" / "run.json").read_text())
     assert record["launch"]["processes"] == 2
     assert [each["kind"] for each in record["warnings"]].count("ranks") == 1
@@ -317,7 +317,7 @@ def test_a_share_that_the_limit_does_not_hold_is_refused_with_what_would_do(plac
 @pytest.mark.parametrize(
     ("loss", "batch", "here", "rows", "said"),
     [
-        ("mse", 32, 2, 1_000_000, "each process takes every step of such small batches"),
+        ("mse", 32, 2, 1_000_000, "the first process takes every step of such small batches"),
         ("huber", None, 2, 1_000_000, "it adds up on all cores of this machine"),
         ("huber", None, 1, 10_000_000, None),
         ("mse", 8_000, 1, 1_000_000, "every step waits for all processes"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import QuantileRegressor
 
+from linreg_cli.data.columns.rows import RowsOnAccess
 from linreg_cli.least_squares import robust
 from linreg_cli.least_squares.robust import robust_optimum
 from linreg_cli.least_squares.solve import least_squares
@@ -80,6 +81,22 @@ def test_no_optimum_is_said_plainly(monkeypatch):
         None,
         "for loss: mae the optimum is computed for up to 100 cells, and there are 180",
     )
+
+
+class Unread(RowsOnAccess):
+    """Rows that other processes have, say."""
+
+    def __getitem__(self, chosen):
+        raise AssertionError("rows were read")
+
+
+@pytest.mark.parametrize("about", [{"weight_decay": 0.1}, {}])
+def test_no_rows_are_read_where_the_optimum_is_refused(about):
+    optimum, reason = robust_optimum(
+        Unread((20_000, 3), "float32"), Unread((20_000, 1), "float32"), bias=True, loss="mae", **about
+    )
+    assert optimum is None
+    assert ("60,000" in reason) == (not about)
 
 
 def test_a_moderate_table_takes_seconds():

@@ -11,12 +11,15 @@ from thread_ranks import Several, divided
 
 from linreg_cli.config import load_config
 from linreg_cli.config.schema import PreprocessConfig
+from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.row_set import RowSet
 from linreg_cli.data.preprocessor import Preprocessor
 from linreg_cli.errors import DataError
 from linreg_cli.least_squares import solve
 from linreg_cli.optim import split_rows
+from linreg_cli.optim.engines.split_loss import loss_of_parts
 from linreg_cli.optim.held import HeldMatrix
+from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.routing import held_out_of_ranks, routed
 from linreg_cli.optim.row_order import Blocks, Full, Given
 from linreg_cli.pipeline.silent import Silent
@@ -95,6 +98,23 @@ def test_held_out_rows_stay_where_they_are_in_the_table(stored):
         assert rows.of_parts(_bytes) == bits
         np.testing.assert_array_equal(rows.X_nd[0 : len(rows.X_nd)], alone.X_nd[0 : len(alone.X_nd)])
     assert len(bits) == 6, "rows 0 to 9 are in no split, and so is the first part"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_loss_of_held_out_rows_does_not_depend_on_where_they_lie_in_memory(dtype):
+    """One process has them after those of other parts; float32 and float64 begin at multiples of 4 and 8 bytes."""
+    n, d = 203, 9
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(n, d)).astype(dtype), rng.normal(size=(n, 1)).astype(dtype)
+    model, loss = torch.nn.Sequential(torch.nn.Linear(d, 1, dtype=getattr(torch, np.dtype(dtype).name))), Loss("mse")
+    found = set()
+    for skipped in range(0, 16, np.dtype(dtype).itemsize):
+        memory = np.empty(X.nbytes + 80, dtype=np.uint8)
+        first = -memory.ctypes.data % 64 + skipped
+        there = memory[first : first + X.nbytes].view(dtype).reshape(n, d)
+        there[:] = X
+        found.add(loss_of_parts(DividedRows(there, y, None, [0, 100, n]), loss, model))
+    assert len(found) == 1
 
 
 def _bytes(part):

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import itertools
 import json
 import threading
 import types
@@ -16,9 +15,9 @@ from thread_ranks import Several, held
 
 from linreg_cli.optim.engines import costs, moments, parts, shard_work
 from linreg_cli.optim.engines.parameters import PackedParameters
-from linreg_cli.optim.engines.shard_batches import given_to_each
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.engines.sharded import kernels
+from linreg_cli.optim.engines.shared import SharedWork
 from linreg_cli.optim.engines.statistics import StatisticsExecutor
 from linreg_cli.optim.rows import SharedTrainRows, TrainRows
 
@@ -55,17 +54,7 @@ class Shared:
                 mine[rows.start : rows.stop] = other[rows.start : rows.stop]
             self.barrier.wait()
 
-        def share(values, bounds):
-            self.parts[rank] = values
-            self.barrier.wait()
-            for other, (first, last) in zip(self.parts, itertools.pairwise(bounds), strict=True):
-                values[first:last] = other[first:last].clone()
-            self.barrier.wait()
-
-        def rows(batches, first, count):
-            return given_to_each(batches, first, count, held, gather, share)
-
-        return types.SimpleNamespace(gather=gather, rows=rows)
+        return types.SimpleNamespace(gather=gather)
 
 
 def rows_of(case, dtype):
@@ -74,34 +63,25 @@ def rows_of(case, dtype):
 
 
 def by_ranks(case, size, device=None):
-    """What each of `size` ranks has after all steps: losses, parameters, the loss over all rows, their weight.
+    """What the first of `size` ranks has after all steps: losses, parameters, the loss over all rows, their weight.
 
     With `device`, each adds up its shards there; see `other_device.py`.
     """
-    plan, whole = case.plan(), rows_of(case, torch.float32)
-    held, bounds, shared = plan.shards.of_ranks(size), plan.shards.bounds, Shared(size)
-    found = [None] * size
-
-    def one(rank):
-        rows = whole.part(int(bounds[held[rank].start]), int(bounds[held[rank].stop]))
-        work = ShardWork(plan, rows, held[rank], shared.of(rank, held) if size > 1 else None)
-        work.load(kernels(weighted=case.weighted))
-        packed = PackedParameters(case.state("float32"))
-        with contextlib.nullcontext() if device is None else OtherDevice():
-            losses = work.run(packed, 0, np.array(case.rates), plan.total_steps, device)
-            loss_sum = work.loss_sum(packed, device)
-        found[rank] = (
-            b"".join([losses.tobytes(), packed.w.tobytes(), packed.b.tobytes(), packed.mw.tobytes()]),
-            loss_sum,
-            work.weight_sum(),
+    plan, rows, state = case.plan(), rows_of(case, torch.float32), case.state("float32")
+    within = contextlib.nullcontext if device is None else OtherDevice
+    several = Several(size, within)
+    with several, within():
+        if size > 1:
+            arrays = [None if each is None else each.numpy() for each in (rows.X_nd, rows.y_nk, rows.weight_n)]
+            rows = SharedTrainRows(held(*arrays, plan.shards, several.ranks))
+        work, packed = SharedWork(rows).of(plan, *kernels(weighted=case.weighted)), PackedParameters(state)
+        losses = work.run(packed, 0, np.array(case.rates), plan.total_steps, device)
+        loss_sum, weights = (
+            work.together(name, *more) for name, *more in (["loss_sum", packed, device], ["weight_sum"])
         )
-
-    threads = [threading.Thread(target=one, args=(rank,)) for rank in range(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return found
+    assert not several.errors
+    bits = b"".join([losses.tobytes(), packed.w.tobytes(), packed.b.tobytes(), packed.mw.tobytes()])
+    return bits, loss_sum, weights
 
 
 CASES = {
@@ -121,14 +101,23 @@ CASES = {
 
 @pytest.mark.parametrize("bytes_at_once", [0, 200, 2**20], ids=["sums of each step", "rows of a few", "rows of all"])
 @pytest.mark.parametrize("name", CASES)
-def test_any_division_of_the_shards_gives_the_same_bits_in_every_rank(monkeypatch, name, bytes_at_once):
-    """Whatever processes give each other: the sums of each step, or the rows of several steps at once."""
-    (alone,) = by_ranks(CASES[name], 1)
+def test_any_division_of_the_shards_gives_the_same_bits(monkeypatch, name, bytes_at_once):
+    """Whatever processes give: each other the sums of each step, or the first one the rows of several steps at once."""
+    alone = by_ranks(CASES[name], 1)
     monkeypatch.setattr(costs, "BYTES_AT_ONCE", bytes_at_once)
     if not bytes_at_once:
         monkeypatch.setattr(costs, "BYTES_A_SECOND", 0.0)
     for size in (2, 3, 4):
-        assert by_ranks(CASES[name], size) == [alone] * size, size
+        assert by_ranks(CASES[name], size) == alone, size
+
+
+@pytest.mark.parametrize(("bytes_a_second", "processes"), [(5e8, 1), (0.0, 3)], ids=["rows", "sums of each step"])
+def test_only_the_first_process_takes_the_steps_of_small_batches(monkeypatch, bytes_a_second, processes):
+    called, own = [], ShardWork.run
+    monkeypatch.setattr(ShardWork, "run", lambda *arguments: called.append(0) or own(*arguments))
+    monkeypatch.setattr(costs, "BYTES_A_SECOND", bytes_a_second)
+    by_ranks(CASES["mse, momentum"], 3)
+    assert len(called) == processes
 
 
 @pytest.mark.parametrize("bytes_at_once", [0, 200], ids=["sums of each step", "rows of a few"])
@@ -137,8 +126,8 @@ def test_steps_on_devices_have_the_bits_of_any_division_and_are_those_of_the_cpu
     """Pretended devices; to the bit between divisions, within the rounding error of float32 of the CPU."""
     monkeypatch.setattr(parts, "PART_ELEMENTS", 30)  # shards of several parts
     case = CASES[name]
-    ((expected, loss_sum, _),) = by_ranks(case, 1)
-    (alone,) = by_ranks(case, 1, "meta")
+    expected, loss_sum, _ = by_ranks(case, 1)
+    alone = by_ranks(case, 1, "meta")
     assert len(alone[0]) == len(expected), "as many steps, also where one diverges"
     if name != "diverges":
         losses = [np.frombuffer(each[: 8 * case.plan().total_steps]) for each in (alone[0], expected)]
@@ -148,7 +137,7 @@ def test_steps_on_devices_have_the_bits_of_any_division_and_are_those_of_the_cpu
     if not bytes_at_once:
         monkeypatch.setattr(costs, "BYTES_A_SECOND", 0.0)
     for size in (2, 3):
-        assert by_ranks(case, size, "meta") == [alone] * size, size
+        assert by_ranks(case, size, "meta") == alone, size
 
 
 def moments_of(case, size, device=None):
@@ -217,7 +206,7 @@ def test_neither_threads_nor_parts_of_a_shard_change_a_bit(monkeypatch, case):
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            found += by_ranks(case, 1)
+            found.append(by_ranks(case, 1))
     finally:
         torch.set_num_threads(before)
     assert found[0] == found[1]

@@ -1,5 +1,6 @@
 """Ranks that are threads of one process: everything that processes do, without their start."""
 
+import contextlib
 import queue
 import threading
 import traceback
@@ -56,29 +57,24 @@ class ThreadRanks(Ranks):
         for rank, values in self._travelling(found):
             self.receive_into(values, rank)
 
-    def share(self, values, bounds):
-        own = values[bounds[self.rank] : bounds[self.rank + 1]].clone()
-        for rank in range(self.size):
-            if rank != self.rank:
-                self._put(rank, own)
-        for rank in range(self.size):
-            if rank != self.rank:
-                values[bounds[rank] : bounds[rank + 1]] = self._get(rank)
+    def receiving(self, found):
+        return lambda: [self.receive_into(values, rank) for rank, values in found]
 
 
 class Several:
-    """A context with rank 0 of several ranks; the others serve it."""
+    """A context with rank 0 of several ranks; the others serve it, each `within` a context of its own."""
 
-    def __init__(self, size):
+    def __init__(self, size, within=contextlib.nullcontext):
         lines = {(one, other): queue.Queue() for one in range(size) for other in range(size)}
         self.ranks = [ThreadRanks(rank, size, lines) for rank in range(size)]
-        self.errors = []
+        self.errors, self._within = [], within
         self._threads = [threading.Thread(target=self._serve, args=(each,), daemon=True) for each in self.ranks[1:]]
 
     def _serve(self, ranks):
         threads = torch.get_num_threads()
         try:
-            serve(ranks)
+            with self._within():
+                serve(ranks)
         except BaseException as error:
             self.errors.append(error)
             traceback.print_exception(error)

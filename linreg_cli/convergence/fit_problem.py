@@ -179,8 +179,8 @@ class FitProblem:
         if not in_memory(self.X_nd, self.y_nk):
             return None, f"for loss: {loss.name} the optimum is computed from rows in memory; {ON_DISK}"
         return robust_optimum(
-            np.asarray(self.X_nd),
-            np.asarray(self.y_nk),
+            self.X_nd,
+            self.y_nk,
             bias=self.bias,
             loss=loss.name,
             huber_delta=loss.huber_delta,

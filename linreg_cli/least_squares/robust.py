@@ -1,10 +1,12 @@
 """The optimum of mae and huber, the losses that are not squared, by convex solvers in float64."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.rows import RowsOnAccess
 from linreg_cli.least_squares.factor import Array
 from linreg_cli.least_squares.factorise import factorise
 from linreg_cli.least_squares.optimal_face import is_unique_huber, is_unique_mae
@@ -36,8 +38,8 @@ class RobustOptimum:
 
 
 def robust_optimum(
-    X_nd: npt.ArrayLike,
-    y_nk: npt.ArrayLike,
+    X_nd: npt.ArrayLike | RowsOnAccess,
+    y_nk: npt.ArrayLike | RowsOnAccess,
     *,
     bias: bool,
     loss: str,
@@ -53,8 +55,8 @@ def robust_optimum(
     ends in finitely many steps.
 
     Args:
-        X_nd: shape (n_samples, n_features), finite, any float dtype.
-        y_nk: shape (n_samples, n_targets), finite.
+        X_nd: shape (n_samples, n_features), finite, any float dtype; not read where the optimum is refused.
+        y_nk: shape (n_samples, n_targets), finite; likewise.
         bias: whether the model has an intercept.
         loss: mae or huber.
         huber_delta: delta, in the units of y, above 0.
@@ -72,13 +74,14 @@ def robust_optimum(
     programme); P. J. Huber, Robust estimation of a location parameter, 1964.
     """
     assert loss in ("mae", "huber"), loss
-    X, y = np.asarray(X_nd, dtype=np.float64), np.asarray(y_nk, dtype=np.float64)
     if weight_decay:
         remedy = setting("optimizer.weight_decay", 0)
         return None, f"no exact optimum is known for loss: {loss} with weight decay; set {remedy}"
-    if X.size > MOST_CELLS:
-        cells = f"{MOST_CELLS:,} cells, and there are {X.size:,}"
+    n_cells = math.prod(np.shape(X_nd))
+    if n_cells > MOST_CELLS:  # before rows are asked for that other processes have
+        cells = f"{MOST_CELLS:,} cells, and there are {n_cells:,}"
         return None, f"for loss: {loss} the optimum is computed for up to {cells}"
+    X, y = np.asarray(X_nd, dtype=np.float64), np.asarray(y_nk, dtype=np.float64)
     factor = factorise(X, y, bias=bias)
     A, weight_n = factor.rows(X), np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
     theta, constants = np.empty((A.shape[1], y.shape[1])), np.empty(y.shape[1])

@@ -80,7 +80,7 @@ def findings(plan: StepPlan, rows: AnyRows) -> list[Finding]:
     elif plan.is_full_batch and here == size:
         why = "it adds up on all cores of this machine"
     elif not plan.is_full_batch and steps_at_once(plan, row_bytes(rows)):
-        why = "each process takes every step of such small batches"
+        why = "the first process takes every step of such small batches"
     return [Finding("ranks", f"one process would be faster, since {why} ({took}); train without --nproc and torchrun")]
 
 

@@ -7,7 +7,6 @@ it holds. Everything goes over gloo, in the order of the ranks.
 import contextlib
 import itertools
 import json
-import secrets
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -22,17 +21,20 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from linreg_cli.errors import Fault, LinregError, OutOfMemoryError, RankError, RankLost
+from linreg_cli.ranks.meeting import ARRIVAL, agreed
 from linreg_cli.ranks.messages import Number, read, written
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-#: How long to wait until every process has come, and for one that is at work: other ranks wait while rank 0 reads and
-#: evaluates, and a process that ends closes its connections, which is noticed at once.
-ARRIVAL, WORK = timedelta(minutes=30), timedelta(days=30)
+#: How long to wait for a process that is at work: other ranks wait while rank 0 reads and evaluates, and a process that
+#: ends closes its connections, which is noticed at once.
+WORK = timedelta(days=30)
 #: Seconds that rank 0 waits for the reason why a rank has ended.
 REASON_SECONDS = 1.0
 #: Bytes that are sent at once.
 PIECE = 2**26
+#: Bytes of a message that go with its size. An exchange takes some tenths of a millisecond, however few bytes it has.
+START = 1024
 
 _FAILED = "failed"
 
@@ -70,7 +72,7 @@ class Ranks:
         """
         with _noticing_loss(None):
             found, rank, size = next(rendezvous("env://", timeout=ARRIVAL))
-            store = PrefixStore(_agreed(found, rank, size), found)
+            store = PrefixStore(agreed(found, rank, size), found)
             dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=WORK)
         return cls(rank, size, store, launch)
 
@@ -144,10 +146,8 @@ class Ranks:
 
     def _broadcast(self, content: bytes) -> bytes:
         """What rank 0 gives every rank."""
-        message = [content]
         with _noticing_loss(self):
-            dist.broadcast_object_list(message, src=0)
-        return message[0]
+            return _carried(content, lambda part: dist.broadcast(part, src=0))
 
     def next_number(self) -> Number:
         """As rank 0, a number that was not given before, for what each process is to hold.
@@ -194,14 +194,11 @@ class Ranks:
 
     def answer(self, found: object) -> None:
         """As another rank, send rank 0 what it has asked for; see `answer_of`."""
-        content = torch.frombuffer(bytearray(written(found)), dtype=torch.uint8)
-        self.send(torch.tensor([len(content)]), 0)
-        self.send(content, 0)
+        _carried(written(found), lambda part: self.send(part, 0))
 
     def answer_of(self, rank: int) -> Any:
         """As rank 0, what another rank has answered."""
-        (size,) = self.receive([1], "int64", rank).tolist()
-        return read(self.receive([size], "uint8", rank).numpy().tobytes(), self.held)
+        return read(_carried(b"", lambda part: self.receive_into(part, rank)), self.held)
 
     def gather(self, parts_SW: Array, held: Sequence[range]) -> None:
         """Fill in the rows of other ranks.
@@ -219,19 +216,22 @@ class Ranks:
         for rows, part in zip(held, found.numpy(), strict=True):
             parts_SW[rows.start : rows.stop] = part[: len(rows)]
 
-    def share(self, values: Tensor, bounds: Sequence[int]) -> None:
-        """Fill in the rows of other ranks, which may have different numbers of them.
+    def receiving(self, found: Sequence[tuple[int, Tensor]]) -> Callable[[], None]:
+        """Begin to receive numbers that other ranks `send`, and return what waits for them.
 
         Args:
-            values: this rank has filled in its own rows.
-            bounds: the first row of each rank, and the number of all rows.
+            found: (rank, contiguous numbers that are filled in), those of a rank in the order in which it sends them.
         """
-        flat = values.view(len(values), -1)
         with _noticing_loss(self):
-            parts = [_bytes(flat[first:last]) for first, last in itertools.pairwise(bounds)]
-            works = [dist.broadcast(part, rank, async_op=True) for rank, part in enumerate(parts) if part.numel()]
-            for work in works:
-                work.wait()
+            works = [dist.irecv(part, rank) for rank, each in found for part in torch.split(_bytes(each), PIECE)]
+
+        def wait() -> None:
+            with _noticing_loss(self):
+                for work in works:
+                    assert work is not None
+                    work.wait()
+
+        return wait
 
     def exchange(self, given: Sequence[Tensor], found: Sequence[Tensor]) -> None:
         """Give every other rank numbers, and receive those that it gives; all ranks call it at once.
@@ -283,6 +283,26 @@ class Ranks:
         return RankLost(f"one of the {self.size} processes has ended, often because its memory ran out")
 
 
+def _carried(content: bytes, carry: Callable[[Tensor], object]) -> bytes:
+    """A message that goes from one process to others: its size and its first bytes together, then the others, if any.
+
+    Args:
+        content: the message; without bytes where it is received.
+        carry: called with bytes, which it sends or fills in.
+    """
+    start = torch.zeros(8 + START, dtype=torch.uint8)
+    whole = torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else start[:0]
+    start[:8] = torch.tensor([len(content)]).view(torch.uint8)
+    start[8 : 8 + len(content)] = whole[:START]
+    carry(start)
+    if not content:
+        whole = torch.empty(int(start[:8].view(torch.int64)), dtype=torch.uint8)
+        whole[:START] = start[8 : 8 + len(whole)]
+    if len(whole) > START:
+        carry(whole[START:])
+    return content or whole.numpy().tobytes()
+
+
 def _bytes(values: Tensor) -> Tensor:
     """The bytes of contiguous numbers, in their place.
 
@@ -294,33 +314,6 @@ def _bytes(values: Tensor) -> Tensor:
 def _answered(ranks: Ranks, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
     """As another rank, call a function and send rank 0 what it returns."""
     ranks.answer(function(ranks, *arguments))
-
-
-def _agreed(store: Store, rank: int, size: int) -> str:
-    """A prefix that the processes of this start have agreed upon; the store may hold keys of those before a restart.
-
-    Rank 0 makes it up, the others answer with a word of their own, and go on when rank 0 has repeated that.
-
-    Raises:
-        RuntimeError: if not every process comes in time.
-    """
-    until = time.monotonic() + ARRIVAL.total_seconds()
-    own = secrets.token_hex(8)
-    if rank == 0:
-        store.set("linreg", own)
-        answers = [f"linreg/{own}/answer/{each}" for each in range(1, size)]
-        store.wait(answers, ARRIVAL)
-        for each, answer in enumerate(answers, 1):
-            store.set(f"linreg/{own}/go/{each}", store.get(answer).decode())
-        return f"linreg/{own}"
-    while time.monotonic() < until:
-        if store.check(["linreg"]):
-            prefix = f"linreg/{store.get('linreg').decode()}"
-            store.set(f"{prefix}/answer/{rank}", own)
-            if store.check([f"{prefix}/go/{rank}"]) and store.get(f"{prefix}/go/{rank}").decode() == own:
-                return prefix
-        time.sleep(0.02)
-    raise RuntimeError("rank 0 did not come")
 
 
 @contextlib.contextmanager

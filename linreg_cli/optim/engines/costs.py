@@ -20,9 +20,9 @@ LOAD_SECONDS = 0.05
 COMPILE_SECONDS = {"native": 5.0, "statistics": 2.3, "sharded": 5.0}
 #: One exchange of sums between processes on one machine, with what Python does around it.
 EXCHANGE_SECONDS = 400e-6
-#: Bytes a second of what one process gives to all others.
+#: Bytes a second of what processes give each other.
 BYTES_A_SECOND = 5e8
-#: Bytes of the rows that processes give each other at once.
+#: Bytes of the rows of the batches that the first process is given at once.
 BYTES_AT_ONCE = 2 * 2**20
 #: What a run takes beside its steps, for each number of the train split: 0.40 and 0.45 microseconds, measured in one
 #: process on 1,000,000 x 33 (Parquet) and x 9 (CSV), where one thread does nearly all of it.
@@ -108,8 +108,9 @@ def estimate(
         row = 4 * (n_features + n_targets)
         at_once = 0 if plan.is_full_batch else steps_at_once(plan, row)
         steps += plan.epochs * EXCHANGE_SECONDS
-        if at_once:  # each process takes every step
-            steps += rows * (passing + row / BYTES_A_SECOND) + plan.total_steps / at_once * 4 * EXCHANGE_SECONDS
+        if at_once:  # the first process takes every step, and is given the rows of the others
+            given = (1 - 1 / processes) * row / BYTES_A_SECOND
+            steps += rows * (passing + given) + plan.total_steps / at_once * EXCHANGE_SECONDS
             passes = rows * (passing + shuffling) / processes
         else:
             steps += plan.total_steps * EXCHANGE_SECONDS
@@ -150,7 +151,7 @@ def estimate_on_device(
 
 
 def steps_at_once(plan: StepPlan, row_bytes: int) -> int:
-    """Of how many steps several processes give each other the rows at once; 0: they exchange the sums of each step.
+    """Of how many steps the first of several processes is given the rows at once; 0: they exchange sums in each step.
 
     Args:
         plan: steps of less than a full batch.

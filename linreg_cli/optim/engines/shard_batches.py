@@ -1,7 +1,6 @@
-"""Which rows each batch has of each shard: of those held here, or of all, which processes give each other."""
+"""Which rows each batch has of each shard: of those held here, or of all, when other processes have given theirs."""
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,16 +53,18 @@ class Batches:
             return self.rows.part(begin, end), None
         return self.rows, torch.from_numpy(self.order[begin:end])
 
-    def some(self, first: int, count: int) -> tuple[TrainRows, Array]:
-        """The rows of some batches in their order, and how many each shard has of each batch, (n_shards, count)."""
-        held = len(self.shards)
-        ends = self.ends[first * held : (first + count) * held + 1]
-        begin, end = int(ends[0]), int(ends[-1])
+    @property
+    def counts(self) -> Array:
+        """How many rows each shard has of each batch, shape (n_shards, n_batches), in the smallest type."""
+        found = np.diff(self.ends).reshape(-1, len(self.shards)).T
+        return found.astype(np.min_scalar_type(int(found.max(initial=0))))
+
+    def some(self, first: int, count: int) -> TrainRows:
+        """The rows of some batches, batch by batch and shard by shard."""
+        begin, end = (int(self.ends[at * len(self.shards)]) for at in (first, first + count))
         if len(self.order):
-            rows = self.rows.chosen(torch.from_numpy(self.order[begin:end]))
-        else:
-            rows = self.rows.part(begin, end)
-        return rows, np.diff(ends).reshape(count, held).T
+            return self.rows.chosen(torch.from_numpy(self.order[begin:end]))
+        return self.rows.part(begin, end)
 
 
 def of_epoch(plan: StepPlan, rows: TrainRows, held: range, epoch: int, dtype: str) -> Batches:
@@ -114,45 +115,25 @@ def _found(plan: StepPlan, epoch: int, begin: int, end: int, dtype: str) -> tupl
     return np.concatenate(places), np.concatenate(positions)
 
 
-def given_to_each(
-    batches: Batches, first: int, count: int, all_shards: Sequence[range], gather: Callable[[Array], None],
-    share: Callable[[Tensor, Sequence[int]], None],
-) -> Batches:  # fmt: skip
-    """Some batches with the rows of all shards, which processes give each other.
+def of_all_shards(rows: TrainRows, n_SC: Array, held: Sequence[range], own: Batches, first: int) -> Batches:
+    """Some batches with the rows of all shards.
 
     Args:
-        batches: of an epoch, of the shards held here.
+        rows: process by process, those of each batch by batch and shard by shard.
+        n_SC: how many of them each shard has of each batch, shape (n_shards, n_batches).
+        held: the shards of each process.
+        own: the batches of one of them.
         first: number of the first batch.
-        count: of the batches.
-        all_shards: those of each process.
-        gather: as `shard_work.Exchange.gather`.
-        share: as `shard_work.Exchange.share`.
     """
-    own, counts = batches.some(first, count)
-    counts_SC = np.zeros((all_shards[-1].stop, count))
-    counts_SC[batches.shards.start : batches.shards.stop] = counts
-    gather(counts_SC)
-    n_SC = counts_SC.astype(np.int64)
-    bounds = [0, *itertools.accumulate(int(n_SC[held.start : held.stop].sum()) for held in all_shards)]
-    mine = next(at for at, held in enumerate(all_shards) if held == batches.shards)
-
-    def of_all(values: Tensor) -> Tensor:
-        everything = torch.empty(bounds[-1], *values.shape[1:], dtype=values.dtype)
-        everything[bounds[mine] : bounds[mine + 1]] = values
-        share(everything, bounds)
-        return everything
-
-    weight_n = None if own.weight_n is None else of_all(own.weight_n)
-    rows = TrainRows(of_all(own.X_nd), of_all(own.y_nk), weight_n)
-    # Rows stand process by process, each batch by batch and shard by shard; the order has batch by batch all shards.
-    begins = []
-    for held, start in zip(all_shards, bounds, strict=False):
-        n_Ch = n_SC[held.start : held.stop].T
+    begins, start = [], 0
+    for shards in held:
+        n_Ch = n_SC[shards.start : shards.stop].T.astype(np.int64)
         begins.append((start + np.cumsum(n_Ch) - n_Ch.reshape(-1)).reshape(n_Ch.shape))
-    begin, n = np.concatenate(begins, axis=1).reshape(-1), n_SC.T.reshape(-1)
+        start += int(n_Ch.sum())
+    begin, n = np.concatenate(begins, axis=1).reshape(-1), n_SC.T.reshape(-1).astype(np.int64)
     ends = np.concatenate([[0], np.cumsum(n)])
-    order = np.repeat(begin - ends[:-1], n) + np.arange(bounds[-1])
-    dtype = batches.ends.dtype
-    if not len(batches.order):  # as where all shards are held, rows come as they stand
+    order = np.repeat(begin - ends[:-1], n) + np.arange(start)  # batch by batch all shards
+    if not len(own.order):  # as where all shards are held, rows come as they stand
         rows, order = rows.chosen(torch.from_numpy(order)), order[:0]
+    dtype = own.ends.dtype
     return Batches(rows, order.astype(dtype), ends.astype(dtype), range(len(n_SC)), first)

@@ -1,16 +1,18 @@
 """The work of one process on the shards that it holds; what it adds up is exchanged with the processes of the others.
 
-Small batches are few bytes: then processes give each other the rows of many batches at once, and each takes all steps
-from them. The same kernel adds up the same rows in the same order, so the bits are those of an exchange in every step.
+Small batches are few bytes: then the others give the first process the rows of many batches at once, and it takes all
+steps from them. The same kernel adds up the same rows in the same order, so the bits are those of an exchange in every
+step.
 
 Shapes: S shards, W = 1 + k D + K sums of each (loss, sum f x, sum f), D and K rounded up to whole vectors. Every method
-gives the same in every process, and is called in all of them at once.
+gives the same in every process, and is called in all of them at once, but for `run` where `steps_at_once` says so.
 """
 
+import contextlib
 import functools
 import itertools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,13 +39,13 @@ STEPS = "shards.run_steps", "shards.weighted_run_steps"
 
 
 class Exchange(Protocol):
-    """What the processes use to give each other the sums of their shards."""
+    """What the processes use to give each other the sums of their shards, and the first one their rows."""
 
     def gather(self, parts_SW: Array) -> None:
         """Fill in the rows of the shards that other processes hold, in every process."""
 
-    def rows(self, batches: Batches, first: int, count: int) -> Batches:
-        """Some batches with the rows of all shards; as `shard_batches.given_to_each`."""
+    def batches(self, own: Batches, epoch: int, first: int, count: int, at_once: int) -> Generator[Batches, None, None]:
+        """As the first process, some batches of an epoch with the rows of all shards, `at_once` of them at a time."""
 
 
 class ShardWork:
@@ -66,6 +68,13 @@ class ShardWork:
         self._width = 1 + self._k * rounded_up(self._d) + rounded_up(self._k)
         self._row_dtype = "int32" if plan.n_samples < WIDE_ROWS else "int64"
         self._epoch: tuple[int, Batches] | None = None
+
+    @property
+    def steps_at_once(self) -> int:
+        """Of how many steps the first process is given the rows, to take them alone; 0: each adds up its shards."""
+        if self._exchange is None or self.plan.is_full_batch:
+            return 0
+        return steps_at_once(self.plan, row_bytes(self._rows))
 
     def load(self, kernels: Sequence[str]) -> None:
         """Load or compile the kernels of these names.
@@ -159,26 +168,36 @@ class ShardWork:
             self._pass_over(packed, parts_SW, device, gradient=True)
             self._gather(parts_SW)
             return self._steps(packed, self._nothing, position, rate, losses, parts_SW, adding=False)
-        batches, onto = self._batches(epoch), None if device is None else of_process(device)
+        batches, onto = self.batches(epoch), None if device is None else of_process(device)
         if self._exchange is None:
             return self._taken(packed, batches, position, rate, losses, parts_SW, onto)
-        at_once, taken = steps_at_once(self.plan, row_bytes(self._rows)), 0
-        while taken < len(losses):
-            part = losses[taken : taken + max(1, at_once)]
-            if at_once:
-                found = self._exchange.rows(batches, position + taken, len(part))
-                done = self._taken(packed, found, position + taken, rate, part, parts_SW, onto)
+        if at_once := self.steps_at_once:
+            with contextlib.closing(self._exchange.batches(batches, epoch, position, len(losses), at_once)) as found:
+                return self._taken_from(found, at_once, packed, position, rate, losses, parts_SW, onto)
+        for step in range(len(losses)):
+            here = packed, batches, position + step, rate, losses[step : step + 1], parts_SW
+            if onto is None:
+                self._steps(*here, updating=False)
             else:
-                here = packed, batches, position + taken, rate, part, parts_SW
-                if onto is None:
-                    self._steps(*here, updating=False)
-                else:
-                    self._add_up(packed, batches, position + taken, parts_SW, onto)
-                self._gather(parts_SW)
-                done = self._steps(*here, adding=False)
-            taken += done
+                self._add_up(packed, batches, position + step, parts_SW, onto)
+            self._gather(parts_SW)
+            self._steps(*here, adding=False)
             packed.has_buffer = packed.has_buffer or self.plan.momentum != 0
-            if not np.isfinite(part[done - 1]):
+            if not np.isfinite(losses[step]):
+                return step + 1
+        return len(losses)
+
+    def _taken_from(
+        self, found: Iterator[Batches], at_once: int, packed: PackedParameters, position: int, rate: float,
+        losses: Array, parts_SW: Array, onto: torch.device | None,
+    ) -> int:  # fmt: skip
+        """As `_taken`, of batches that come `at_once` at a time."""
+        taken = 0
+        for batches in found:
+            part = losses[taken : taken + at_once]
+            taken += self._taken(packed, batches, position + taken, rate, part, parts_SW, onto)
+            packed.has_buffer = packed.has_buffer or self.plan.momentum != 0
+            if not np.isfinite(losses[taken - 1]):
                 break
         return taken
 
@@ -273,7 +292,7 @@ class ShardWork:
             for shard in dict.fromkeys(bound[0] for bound in bounds)
         }
 
-    def _batches(self, epoch: int) -> Batches:
+    def batches(self, epoch: int) -> Batches:
         """The batches of an epoch, of the rows that are held."""
         if self._epoch is None or self._epoch[0] != epoch:
             self._epoch = None  # first: two orders would take twice the memory

@@ -63,9 +63,7 @@ class ShardedExecutor:
         packed = PackedParameters(state)
         (first, _), (last, _) = plan.locate(start), plan.locate(stop - 1)
         rates = np.array([plan.learning_rate(epoch) for epoch in range(first, last + 1)], dtype=np.float64)
-        losses = self._shared.of(plan, *self._kernels).together(
-            "run", packed, start, rates, stop - start, self._summing
-        )
+        losses = self._shared.of(plan, *self._kernels).run(packed, start, rates, stop - start, self._summing)
         updates = len(losses) if np.isfinite(losses[-1]) else len(losses) - 1
         packed.write_back(state, plan, updates)
         state.step += updates

@@ -1,5 +1,7 @@
 """The work on the shards, shared with other processes where there are some."""
 
+import itertools
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +10,7 @@ import torch
 
 from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.optim.engines.blas import one_blas_thread
-from linreg_cli.optim.engines.shard_batches import Batches, given_to_each
+from linreg_cli.optim.engines.shard_batches import Batches, of_all_shards
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import AnyRows, MeasuredRows, SharedTrainRows, TrainRows
@@ -51,11 +53,16 @@ class SharedWork:
             return self
         ranks, given = rows.divided.ranks, rows.divided.number
         held, self._number = plan.shards.of_ranks(ranks.size), ranks.next_number()
-        self._work = ShardWork(plan, _held(ranks, given), held[0], _Exchange(ranks, held))
+        self._work = ShardWork(plan, _held(ranks, given), held[0], _Exchange(ranks, held, self._number))
         self._work.load(kernels)  # first: the other ranks find on the disk what was compiled
         ranks.ask(_begin, self._number, replace(plan, learning_rate=_not_asked_for), kernels, given)
         ranks.done()
         return self
+
+    def run(self, *arguments: Any) -> Any:
+        """`ShardWork.run`, in every process, or here where the others give this one their rows."""
+        assert self._work is not None
+        return self._work.run(*arguments) if self._work.steps_at_once else self.together("run", *arguments)
 
     def together(self, name: str, *arguments: Any) -> Any:
         """Call a method of `ShardWork` in every process, with the same arguments; returns its result here."""
@@ -85,7 +92,7 @@ def _begin(ranks: "Ranks", number: int, plan: StepPlan, kernels: tuple[str, ...]
     """As another rank, hold the work of a number on the shards of this rank, whose rows it holds."""
     assert plan.shards is not None
     shards = plan.shards.of_ranks(ranks.size)
-    work = ShardWork(plan, _held(ranks, rows), shards[ranks.rank], _Exchange(ranks, shards))
+    work = ShardWork(plan, _held(ranks, rows), shards[ranks.rank], _Exchange(ranks, shards, number))
     work.load(kernels)
     ranks.held[number] = work
 
@@ -109,15 +116,67 @@ def _not_asked_for(epoch: int) -> float:
 
 
 class _Exchange:
-    """The exchange of the sums of shards that ranks hold."""
+    """The exchange of the sums of shards that ranks hold, and of their rows; the ranks hold their work by `number`."""
 
-    def __init__(self, ranks: "Ranks", held: list[range]) -> None:
-        self._ranks, self._held = ranks, held
+    def __init__(self, ranks: "Ranks", held: list[range], number: int) -> None:
+        self._ranks, self._held, self._number = ranks, held, number
+        self._counted: tuple[int, Any] | None = None
 
     def gather(self, parts_SW: Any) -> None:
         """As `shard_work.Exchange.gather`."""
         self._ranks.gather(parts_SW, self._held)
 
-    def rows(self, batches: Batches, first: int, count: int) -> Batches:
-        """As `shard_work.Exchange.rows`."""
-        return given_to_each(batches, first, count, self._held, self.gather, self._ranks.share)
+    def batches(self, own: Batches, epoch: int, first: int, count: int, at_once: int) -> Generator[Batches, None, None]:
+        """As `shard_work.Exchange.batches`: the next ones come while steps are taken."""
+        n_SC = self._counts(own, epoch)
+        ends = [*range(first, first + count, at_once), first + count]
+        self._ranks.ask(_give_batches, self._number, epoch, ends)
+        windows = (self._window(own, n_SC, begin, end) for begin, end in itertools.pairwise(ends))
+        ahead = [next(windows)]
+        try:
+            for begin, end in itertools.pairwise(ends):
+                rows, wait = ahead.pop()
+                wait()
+                ahead = [*itertools.islice(windows, 1)]
+                _put(rows, own.some(begin, end - begin))
+                yield of_all_shards(rows, n_SC[:, begin:end], self._held, own, begin)
+        finally:
+            for _, wait in itertools.chain(ahead, windows):  # those that are not wanted any more
+                wait()
+            self._ranks.done()
+
+    def _counts(self, own: Batches, epoch: int) -> Any:
+        """How many rows each shard has of each batch of an epoch, shape (n_shards, n_batches)."""
+        if self._counted is None or self._counted[0] != epoch:
+            self._counted = None
+            found = self._ranks.in_turn(_count, self._number, epoch, here=lambda: own.counts)
+            self._counted = epoch, np.concatenate([*found])
+        return self._counted[1]
+
+    def _window(self, own: Batches, n_SC: Any, first: int, stop: int) -> tuple[TrainRows, Callable[[], None]]:
+        """Rows of some batches, process by process, that others send from now on, and what waits for them."""
+        sizes = [int(n_SC[held.start : held.stop, first:stop].sum()) for held in self._held]
+        bounds = [0, *itertools.accumulate(sizes)]
+        rows = TrainRows(*(torch.empty(bounds[-1], *each.shape[1:], dtype=each.dtype) for each in own.rows.tensors))
+        parts = [(rank, rows.part(*ends)) for rank, ends in enumerate(itertools.pairwise(bounds)) if rank]
+        return rows, self._ranks.receiving([(rank, each) for rank, part in parts for each in part.tensors if len(each)])
+
+
+def _put(rows: TrainRows, first: TrainRows) -> None:
+    """Fill in the first of some rows."""
+    for all_of_them, values in zip(rows.tensors, first.tensors, strict=True):
+        all_of_them[: len(values)] = values
+
+
+def _count(ranks: "Ranks", number: int, epoch: int) -> Any:
+    """As another rank, how many rows each of its shards has of each batch of an epoch."""
+    return ranks.held[number].batches(epoch).counts
+
+
+def _give_batches(ranks: "Ranks", number: int, epoch: int, ends: list[int]) -> None:
+    """As another rank, send rank 0 its rows of the batches from each to the next."""
+    batches: Batches = ranks.held[number].batches(epoch)
+    for first, stop in itertools.pairwise(ends):
+        for values in batches.some(first, stop - first).tensors:
+            if len(values):
+                ranks.send(values, 0)

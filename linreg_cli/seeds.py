@@ -5,12 +5,16 @@ before it, and a new purpose changes no existing stream.
 """
 
 import zlib
+from collections.abc import MutableSequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     import torch
+
+#: Draws of a shuffle that are made together.
+_DRAWS = 65_536
 
 
 def _sequence(seed: int, purpose: str, *counter: int) -> np.random.SeedSequence:
@@ -30,6 +34,35 @@ def numpy_stream(seed: int, purpose: str, *counter: int) -> np.random.Generator:
     True
     """
     return np.random.Generator(np.random.PCG64(_sequence(seed, purpose, *counter)))
+
+
+def unshuffle(cells: MutableSequence[int], stream: np.random.Generator) -> None:
+    """Undo in place what `stream.shuffle` does, without the permutation, which takes more memory than small numbers.
+
+    A shuffle swaps each position, from the last one down to the second, with one that is drawn of those up to it; here
+    the same swaps are made the other way round. Only where the stream stands before each block of draws is kept.
+
+    Args:
+        cells: n numbers; an `array` is three times as fast as one of numpy.
+        stream: in the state in which it would shuffle n numbers.
+
+    >>> given = np.arange(9)
+    >>> numpy_stream(0, "folds").shuffle(given)
+    >>> cells = given.tolist()
+    >>> unshuffle(cells, numpy_stream(0, "folds"))
+    >>> cells
+    [0, 1, 2, 3, 4, 5, 6, 7, 8]
+    """
+    draw, states = np.random.RandomState(stream.bit_generator).randint, []
+    blocks = [range(top, max(top - _DRAWS, 0), -1) for top in range(len(cells) - 1, 0, -_DRAWS)]
+    for block in blocks:
+        states.append(stream.bit_generator.state)
+        draw(0, np.arange(block.start, block.stop, -1) + 1)
+    for block, state in zip(reversed(blocks), reversed(states), strict=True):
+        stream.bit_generator.state = state
+        others = draw(0, np.arange(block.start, block.stop, -1) + 1)
+        for one, other in zip(reversed(block), others[::-1].tolist(), strict=True):
+            cells[one], cells[other] = cells[other], cells[one]
 
 
 def torch_stream(seed: int, purpose: str, *counter: int) -> "torch.Generator":

@@ -1,10 +1,13 @@
 """Cross-validation against the same folds by hand, with scikit-learn's exact solution."""
 
+from array import array
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, cross_val_score
 
+from linreg_cli import seeds
 from linreg_cli.config import Config
 from linreg_cli.data import Dataset
 from linreg_cli.data.columns.kinds import Rows
@@ -83,11 +86,15 @@ def test_the_fold_of_each_row_says_what_the_rows_of_each_fold_do(rows, shuffle):
         assert ascending[found == number].tolist() == sorted(fold.tolist())
 
 
-def test_folds_are_those_of_a_permutation_of_numpy():
-    rows = np.arange(100, 123)
-    order = numpy_stream(7, "folds").permutation(rows)
-    found = folds(rows, 4, shuffle=True, seed=7)
-    assert [fold.tolist() for fold in found] == [part.tolist() for part in np.array_split(order, 4)]
+@pytest.mark.parametrize("n_rows", [1, 2, 40, 41, 42, 1_000])
+@pytest.mark.parametrize("draws", [40, 65_536])
+def test_a_shuffle_is_undone(n_rows, draws, monkeypatch):
+    monkeypatch.setattr(seeds, "_DRAWS", draws)
+    order, drawn = numpy_stream(7, "folds").permutation(n_rows), np.random.default_rng(1).integers(0, 256, n_rows)
+    expected, cells = np.empty(n_rows), array("B", drawn.tolist())
+    expected[order] = drawn
+    seeds.unshuffle(cells, numpy_stream(7, "folds"))
+    assert cells.tolist() == expected.tolist()
 
 
 def test_many_folds_have_the_number_type_that_holds_them():

@@ -46,12 +46,12 @@ def test_rows_arrive_as_they_were_sent(order, bits, dtype):
     X_nd = scaling.tensor(dataset, slice(0, n), getattr(torch, dtype), zeros=np.ones(len(order), dtype=bool))
     rows = TrainRows(X_nd, torch.randn(n, 1), torch.rand(n))
     packing = Packing.of(dataset, scaling, dtype)
-    sent, out = packing.packed(rows), rows.empty(n)
-    room = packing.room(out)
+    sent, out = packing.packed(rows.tensors), rows.empty(n)
+    room = packing.room(out.tensors)
     for each, into in zip(sent, room, strict=True):
         assert (each.shape, each.dtype, each.is_contiguous()) == (into.shape, into.dtype, True)
         into.copy_(each)
-    packing.unpack(room, out)
+    packing.unpack(room, out.tensors)
     assert [each.numpy().tobytes() for each in out.tensors] == [each.numpy().tobytes() for each in rows.tensors]
     expected = n * (len(order) - bits) * X_nd.element_size() + (n * bits + 7) // 8
     assert sum(each.numel() * each.element_size() for each in sent[:-2]) == expected

@@ -1,5 +1,6 @@
 """k-fold cross-validation of a config: encoding, imputation, scaling and training, anew for each fold."""
 
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +11,12 @@ from linreg_cli.config import Config
 from linreg_cli.data import Dataset
 from linreg_cli.data.assemble import resplit
 from linreg_cli.data.columns.kinds import Rows
-from linreg_cli.data.columns.row_set import RowArray, RowSet, row_numbers
+from linreg_cli.data.columns.row_set import RowArray, RowSet
 from linreg_cli.data.columns.rows import in_order
 from linreg_cli.evaluation.metrics import IN_ORIGINAL_UNITS, ErrorSums, Metrics
 from linreg_cli.evaluation.predictions import predicted_blocks
-from linreg_cli.least_squares.factor import blocks
 from linreg_cli.model import LinearFormula
-from linreg_cli.seeds import numpy_stream
+from linreg_cli.seeds import numpy_stream, unshuffle
 from linreg_cli.wording import METRICS
 
 #: Trains on the train split of a dataset. Returns the model, or a text that says why there is none.
@@ -38,7 +38,8 @@ def folds(rows: RowArray, count: int, *, shuffle: bool, seed: int) -> list[RowAr
     >>> [part.tolist() for part in folds(np.arange(5), 2, shuffle=False, seed=0)]
     [[0, 1, 2], [3, 4]]
     """
-    return np.array_split(rows[_order(len(rows), seed)] if shuffle else rows, count)
+    order = numpy_stream(seed, "folds").permutation(rows) if shuffle else rows
+    return np.array_split(order, count)
 
 
 def fold_numbers(rows: Rows, count: int, *, shuffle: bool, seed: int) -> npt.NDArray[np.unsignedinteger[Any]]:
@@ -49,21 +50,16 @@ def fold_numbers(rows: Rows, count: int, *, shuffle: bool, seed: int) -> npt.NDA
     >>> fold_numbers(np.array([7, 1, 4]), 2, shuffle=False, seed=0).tolist()
     [0, 1, 0]
     """
-    sizes = np.full(count, len(rows) // count)
-    sizes[: len(rows) % count] += 1
-    found = np.repeat(np.arange(count, dtype=np.min_scalar_type(count - 1)), sizes)
+    kind = np.min_scalar_type(count - 1)
+    cells = array(kind.char, bytes(kind.itemsize)) * len(rows)
+    found, begin = np.frombuffer(cells, kind), 0
+    for fold in range(count):
+        size = len(rows) // count + (fold < len(rows) % count)
+        found[begin : begin + size] = fold
+        begin += size
     if shuffle:
-        drawn, found, order = found, np.empty_like(found), _order(len(rows), seed)
-        for at in blocks(len(rows)):
-            found[order[at]] = drawn[at]
+        unshuffle(cells, numpy_stream(seed, "folds"))
     return found if isinstance(rows, RowSet) else found[np.argsort(rows)]
-
-
-def _order(n_rows: int, seed: int) -> RowArray:
-    """A permutation of positions, shape (n_rows,)."""
-    order = row_numbers(0, n_rows)
-    numpy_stream(seed, "folds").shuffle(order)
-    return order
 
 
 def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:

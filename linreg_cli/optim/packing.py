@@ -12,7 +12,6 @@ from torch import Tensor
 from linreg_cli.data import Dataset
 from linreg_cli.data.columns.kinds import EncodedColumns
 from linreg_cli.data.scaling import Scaling
-from linreg_cli.optim.rows import TrainRows
 
 Array = npt.NDArray[Any]
 
@@ -60,30 +59,30 @@ class Packing:
         values = np.array([scaling.scaled(position, np.array([0.0, 1.0])) for position in at.tolist()]).astype(dtype)
         return cls(_places(at), _places(np.flatnonzero(~is_two)), values[:, 0].copy(), values[:, 1].copy())
 
-    def packed(self, rows: TrainRows) -> list[Tensor]:
-        """What travels of rows: the other features, the bits, the targets, the weights."""
+    def packed(self, rows: Sequence[Tensor]) -> list[Tensor]:
+        """What travels of rows, on the CPU, given as inputs, targets and perhaps weights: the inputs in two parts."""
         if not len(self.low):
-            return [*rows.tensors]
-        X_nd = rows.X_nd.numpy()
+            return [*rows]
+        X_nd = rows[0].numpy()
         bits = np.packbits((X_nd[:, self.two] == self.high).reshape(-1))
-        return [torch.from_numpy(np.ascontiguousarray(X_nd[:, self.others])), torch.from_numpy(bits), *rows.tensors[1:]]
+        return [torch.from_numpy(np.ascontiguousarray(X_nd[:, self.others])), torch.from_numpy(bits), *rows[1:]]
 
-    def room(self, rows: TrainRows) -> list[Tensor]:
+    def room(self, rows: Sequence[Tensor]) -> list[Tensor]:
         """Memory for what travels of as many rows; of what travels as it is, that of the rows."""
-        n, m = rows.n_samples, len(self.low)
+        m, (n, d) = len(self.low), rows[0].shape
         if not m:
-            return [*rows.tensors]
-        numbers = torch.empty(n, rows.n_features - m, dtype=rows.X_nd.dtype)
-        return [numbers, torch.empty((n * m + 7) // 8, dtype=torch.uint8), *rows.tensors[1:]]
+            return [*rows]
+        numbers = torch.empty(n, d - m, dtype=rows[0].dtype)
+        return [numbers, torch.empty((n * m + 7) // 8, dtype=torch.uint8), *rows[1:]]
 
-    def unpack(self, travelled: Sequence[Tensor], rows: TrainRows) -> None:
+    def unpack(self, travelled: Sequence[Tensor], rows: Sequence[Tensor]) -> None:
         """Fill in the rows whose `room` has what has travelled."""
-        m = len(self.low)
+        m, X_nd = len(self.low), rows[0].numpy()
         if not m:
             return
-        X_nd, bits = rows.X_nd.numpy(), np.unpackbits(travelled[1].numpy(), count=rows.n_samples * m)
+        bits = np.unpackbits(travelled[1].numpy(), count=len(X_nd) * m).view(np.bool_)
         X_nd[:, self.others] = travelled[0].numpy()
-        X_nd[:, self.two] = np.where(bits.view(np.bool_).reshape(-1, m), self.high, self.low)
+        X_nd[:, self.two] = np.where(bits.reshape(-1, m), self.high, self.low)
 
 
 def _places(at: Array) -> Any:

@@ -269,10 +269,10 @@ def _round(ranks: "Ranks", some: TrainRows, places: Places, bounds: list[int], o
     rows_in = [ordered.empty(each) for each in incoming]
     given[ranks.rank] = first, first
     places_in = [torch.empty(each, dtype=sent.dtype) for each in incoming]
-    coming = [[at, *packing.room(rows)] for at, rows in zip(places_in, rows_in, strict=True)]
-    ranks.exchange([[sent[a:b], *packing.packed(ordered.part(a, b))] for a, b in given], coming)
+    coming = [[at, *packing.room(rows.tensors)] for at, rows in zip(places_in, rows_in, strict=True)]
+    ranks.exchange([[sent[a:b], *packing.packed(ordered.part(a, b).tensors)] for a, b in given], coming)
     for at, rows, (_, *travelled) in zip(places_in, rows_in, coming, strict=True):
-        packing.unpack(travelled, rows)
+        packing.unpack(travelled, rows.tensors)
         out.write(at.numpy(), rows)
 
 

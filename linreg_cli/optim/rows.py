@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +12,8 @@ from linreg_cli.data.columns.divided import RowsOfRanks
 from linreg_cli.data.columns.row_file import StoredMatrix, stored
 from linreg_cli.errors import DataError
 from linreg_cli.optim import transfer
+from linreg_cli.optim.packing import Packing
 from linreg_cli.readers import without_statistics
-
-if TYPE_CHECKING:
-    from linreg_cli.optim.packing import Packing
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -221,13 +219,13 @@ class SharedTrainRows:
     Args:
         divided: the rows of the shards, each in the memory of its process, float32 or float64; the weights, with mean 1
             and in the precision of training, here, too.
-        packing: in which rows travel between processes; None: as they are.
+        packing: in which their rows travel between processes; None: as they are.
     """
 
     device = torch.device("cpu")
 
-    def __init__(self, divided: RowsOfRanks, packing: "Packing | None" = None) -> None:
-        self.packing = packing
+    def __init__(self, divided: RowsOfRanks, packing: Packing | None = None) -> None:
+        self.packing = packing or Packing.none()
         self.divided, self.X_nd, self.y_nk, self.weights = divided, divided.X_nd, divided.y_nk, divided.weight_n
         self.n_samples, self.n_features = self.X_nd.shape
         self.n_targets, self.dtype = self.y_nk.shape[1], str(self.X_nd.dtype)

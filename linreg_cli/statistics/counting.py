@@ -30,17 +30,23 @@ class ValueCounts:
         self._waiting: list[Bins] = []
         self._n_waiting = 0
 
-    def add(self, values: Column) -> None:
-        """Count more values, shape (n_values,), none missing."""
+    def add(self, values: Column) -> bool:
+        """Count more values, shape (n_values,), none missing.
+
+        Returns:
+            Whether values were sorted, which takes a few MiB and frees them between others that stay.
+        """
         found = ordered(values)
         if self._pages is not None:
             self._pages, found = self._pages.counted(found)
             if not len(found):
-                return
+                return False
         self._waiting.append(found)
         self._n_waiting += len(found)
-        if self._n_waiting >= (_TOGETHER if self._pages is None else _WITHOUT_PAGE):
+        is_full = self._n_waiting >= (_TOGETHER if self._pages is None else _WITHOUT_PAGE)
+        if is_full:
             self._merge()
+        return is_full
 
     def histogram(self) -> Histogram:
         """That of all values so far."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config
+from linreg_cli.data.columns.arrow import release_unused
 from linreg_cli.data.columns.kinds import MISSING, Categories, Column, Mask, Numbers, RawColumn, Rows
 from linreg_cli.data.dataset import SPLITS
 from linreg_cli.data.tables.blocks import NotInBlocksError, one_ahead
@@ -185,10 +186,13 @@ class _Pass:
             self._numbers.add_values([key[1] if key[0] in ("value", "target") else None for key in keys], values)
             if faults := size_faults(self._numbers.ends(), self._source.table.name):
                 raise DataError(faults)
+            sorted_some = False
             for key, of_key in zip(keys, values, strict=True):
                 self._digest.add("\0".join(key), of_key)
                 if key[0] in ("value", "target"):
-                    self._look_at(key[1], of_key)
+                    sorted_some |= self._look_at(key[1], of_key)
+            if sorted_some:
+                release_unused()
             if weights is not None:
                 self._digest.add("weights", weights)
             self._blocks.append(Moments.of_rows(rows.keys, rows.values, weights))
@@ -198,13 +202,16 @@ class _Pass:
         rows.clear()
         self._row_weights = []
 
-    def _look_at(self, column: str, train: Column) -> None:
-        """Add train rows of a column of numbers to its histogram, and to its moments without weights."""
+    def _look_at(self, column: str, train: Column) -> bool:
+        """Add train rows of a column of numbers to its histogram, and to its moments without weights.
+
+        Returns:
+            As `ValueCounts.add`.
+        """
         counts, plain = self._value_counts.get(column), self._facts[column].plain
         if counts is None and plain is None:
-            return
+            return False
         present = train[~np.isnan(train)] if self._numbers.has_gaps(column) else train
-        if counts is not None:
-            counts.add(present)
         if plain is not None:
             self._facts[column] = replace(self._facts[column], plain=plain.joined(Plain.of(present)))
+        return counts is not None and counts.add(present)

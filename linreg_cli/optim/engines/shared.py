@@ -54,7 +54,7 @@ class SharedWork:
             return self
         ranks, given = rows.divided.ranks, rows.divided.number
         held, self._number = plan.shards.of_ranks(ranks.size), ranks.next_number()
-        packing = rows.packing or Packing.none()
+        packing = rows.packing
         self._work = ShardWork(plan, _held(ranks, given), held[0], _Exchange(ranks, held, self._number, packing))
         self._work.load(kernels)  # first: the other ranks find on the disk what was compiled
         ranks.ask(_begin, self._number, replace(plan, learning_rate=_not_asked_for), kernels, given)
@@ -161,14 +161,14 @@ class _Exchange:
         bounds = [0, *itertools.accumulate(sizes)]
         rows = own.rows.empty(bounds[-1])
         parts = [rows.part(*ends) for ends in itertools.pairwise(bounds)]
-        coming = [self._packing.room(part) if rank else [] for rank, part in enumerate(parts)]
+        coming = [self._packing.room(part.tensors) if rank else [] for rank, part in enumerate(parts)]
         travelling = [(rank, each) for rank, some in enumerate(coming) for each in some if each.numel()]
         received = self._ranks.receiving(travelling)
 
         def wait() -> None:
             received()
             for part, travelled in zip(parts[1:], coming[1:], strict=True):
-                self._packing.unpack(travelled, part)
+                self._packing.unpack(travelled, part.tensors)
 
         return rows, wait
 
@@ -188,6 +188,6 @@ def _give_batches(ranks: "Ranks", number: int, epoch: int, ends: list[int], pack
     """As another rank, send rank 0 its rows of the batches from each to the next."""
     batches: Batches = ranks.held[number].batches(epoch)
     for first, stop in itertools.pairwise(ends):
-        for values in packing.packed(batches.some(first, stop - first)):
+        for values in packing.packed(batches.some(first, stop - first).tensors):
             if values.numel():
                 ranks.send(values, 0)

@@ -1,6 +1,7 @@
 """Parquet, Arrow (Feather) and JSON Lines files, alone or as parts of one table: formats with column types."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
@@ -47,8 +48,9 @@ class ArrowTable:
         self._mixed: frozenset[str] = frozenset()
         self._schemas = [self._schema(part) for part in self._parts]
         for schema, part in zip(self._schemas, self._parts, strict=True):
-            duplicates = [name for name in schema.names if schema.names.count(name) > 1]  # which Arrow cannot select
-            refuse_bad_names(schema.names, duplicates, path if len(parts) == 1 else part.name)
+            found = schema.names
+            duplicates = [name for name, count in Counter(found).items() if count > 1]  # which Arrow cannot select
+            refuse_bad_names(found, duplicates, path if len(parts) == 1 else part.name)
         notes = [pandas_metadata(schema) for schema in self._schemas]
         self.index = frozenset[str]().union(*(note.index for note in notes))
         self._categorical = frozenset[str]().union(*(note.categorical for note in notes))
@@ -63,8 +65,7 @@ class ArrowTable:
         """See `Table.read`. Numeric columns are float64 unless named in `text`; others keep the type of the file."""
         names = [*columns, *text, *either]
         for part, schema in zip(self._parts, self._schemas, strict=True):
-            absent = [name for name in names if name not in schema.names]
-            if absent:
+            if absent := _absent(names, schema):
                 pairs = zip(self._parts, self._schemas, strict=True)
                 other = next(each.base_name for each, schema in pairs if absent[0] in schema.names)
                 raise DataError(f"columns of {other} are missing here: {', '.join(absent)}", part.name)
@@ -85,7 +86,7 @@ class ArrowTable:
         if any(map(_is_json, self._parts)):
             raise NotInBlocksError("the types of JSON Lines are seen in the whole file")
         names = [*columns, *text]
-        if any(name not in schema.names for name in names for schema in self._schemas):
+        if any(_absent(names, schema) for schema in self._schemas):
             raise NotInBlocksError("a file lacks a column")
         numbers = [
             name
@@ -173,7 +174,8 @@ class ArrowTable:
             if one_dictionary and any(pa.types.is_dictionary(field.type) for field in empty.schema):
                 raise NotInBlocksError("each block may have another dictionary")
             for place, own in self._parts_of(rows):
-                names = [name for name in columns if name in self._schemas[place].names]
+                absent = frozenset(_absent(columns, self._schemas[place]))
+                names = [name for name in columns if name not in absent]
                 for batch in _batches(self._parts[place], names, self._most, n_rows, own):
                     block = pa.Table.from_batches([batch])
                     if block.schema != empty.schema:
@@ -264,6 +266,12 @@ class ArrowTable:
 def _block_rows(n_columns: int, per_group: int) -> int:
     """Rows of a block: what is made of cells takes several times their memory, and a Parquet reader as much."""
     return -(-group_rows(n_columns) // per_group)
+
+
+def _absent(names: Sequence[str], schema: pa.Schema) -> list[str]:
+    """The names that a schema does not have."""
+    there = frozenset(schema.names)
+    return [name for name in names if name not in there]
 
 
 def _is_json(part: TableFile) -> bool:

@@ -1,20 +1,28 @@
-"""What holds within a call of Python: arithmetic as numpy's defaults are, and messages that say what to pass."""
+"""What holds within a call of Python: arithmetic as that of a command, and messages that say what to pass."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import numpy as np
 
+from linreg_cli.blas import one_blas_thread
 from linreg_cli.readers import Python, written_for
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def own_arithmetic() -> np.errstate:
-    """A block with numpy's own defaults: what the caller has set for an underflow is for the caller's arithmetic."""
-    return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+@contextlib.contextmanager
+def own_arithmetic() -> Iterator[None]:
+    """A context with numpy's own defaults, and one thread of BLAS unless the environment says how many.
+
+    What the caller has set for an underflow is for the caller's arithmetic. The last digits of a factor depend on the
+    threads of BLAS, which on a busy machine wait for each other longer than they compute.
+    """
+    with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"), one_blas_thread(always=False):
+        yield
 
 
 def in_python(function: Callable[P, R]) -> Callable[P, R]:

@@ -118,10 +118,11 @@ def real_data() -> Path:
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are read from the disk, and divided among threads, a few at a time, so that boundaries are crossed."""
-    from linreg_cli.optim.engines import parts, reference, windows
+    from linreg_cli.optim import losses
+    from linreg_cli.optim.engines import parts, windows
     from linreg_cli.pipeline import streaming
 
-    monkeypatch.setattr(reference, "CHUNK_ROWS", 90)
+    monkeypatch.setattr(losses, "CHUNK_ROWS", 90)
     monkeypatch.setattr(windows, "PIECE_BYTES", 500)
     monkeypatch.setattr(streaming, "OTHER_BYTES", 0)
     monkeypatch.setattr(parts, "PART_ELEMENTS", 200)

@@ -1,6 +1,7 @@
 """Cluster-robust standard errors against statsmodels' OLS with `cov_type="cluster"`."""
 
 import json
+import tracemalloc
 from io import StringIO
 
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 import statsmodels.api as sm
 from scipy.stats import t
 
+from linreg_cli.data.columns.kinds import MISSING
+from linreg_cli.data.encoding.levels import written
+from linreg_cli.data.roles import _of_numbers
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.inference import infer
 from linreg_cli.least_squares.intervals import IntervalFactor
@@ -199,3 +203,27 @@ def test_train_of_a_table_takes_them(linreg, tmp_path):
     assert list(found) == ["value", "capital", "log", "bias"]
     assert found["value"]["std_err_cluster"] == pytest.approx(fitted(table, "firm").bse["value"], rel=1e-9)
     assert json.loads(json.dumps(found)) == found
+
+
+def test_the_codes_of_clusters_take_the_bytes_that_their_number_needs():
+    labels = np.random.default_rng(0).integers(0, 40_000, 1_000_000).astype(np.int32)
+    for count, size in ((6, 1), (300, 2), (40_000, 4)):
+        tracemalloc.start()
+        found = Clusters.of(labels % count)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert (found.codes.itemsize, found.count) == (size, count)
+        assert np.array_equal(found.codes, labels % count)
+        # the labels are sorted (4 bytes each, twice); positions of all rows as int64 would be 8 more
+        assert peak < len(labels) * (8 + 2 * size + 1)
+
+
+@pytest.mark.parametrize("n", [5, 200_000])
+def test_clusters_that_are_numbers_are_those_of_numpy(n):
+    values = np.random.default_rng(1).integers(-3, 4, n) / 2
+    values[n // 2] = np.nan
+    found = _of_numbers(values)
+    known, positions = np.unique(values[~np.isnan(values)], return_inverse=True)
+    assert found.levels == tuple(map(written, known.tolist()))
+    assert found.codes[n // 2] == MISSING
+    assert np.array_equal(np.delete(found.codes, n // 2), positions)

@@ -1,6 +1,7 @@
 """Dates as numbers and their parts, against pandas and pyarrow: before 1970, leap years, zones, microseconds."""
 
 import datetime
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,12 @@ def part(values, name):
     return [None if code == MISSING else int(column.levels[code]) for code in column.codes]
 
 
+def ticks(values):
+    found = dates(values)
+    assert isinstance(found, Dates), found
+    return np.concatenate([block for block, _ in found.blocks()]).tolist()
+
+
 def random_times(n=3_000, first="1583-01-01", last="2199-12-31"):
     low, high = (np.datetime64(each, "us").astype(np.int64) for each in (first, last))
     ticks = np.random.default_rng(5).integers(low, high, n)
@@ -44,7 +51,7 @@ def test_days_are_those_of_pandas_to_the_microsecond():
     found = np.array(part(texts, "days"))
     np.testing.assert_allclose(found, expected, rtol=1e-15, atol=0)
     np.testing.assert_array_equal(np.rint(found * DAY).astype(np.int64)[-4:], times[-4:].astype(np.int64))
-    assert dates(texts).ticks.tolist() == times.astype(np.int64).tolist()
+    assert ticks(texts) == times.astype(np.int64).tolist()
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -191,10 +198,24 @@ def test_a_dictionary_of_times_and_of_text():
 def test_many_texts_are_read_in_blocks():
     n = 2 * BLOCK_ROWS + 5
     texts = [str(each) for each in np.arange(n).astype("M8[h]")]
-    assert dates(texts).ticks.tolist() == (np.arange(n) * 3_600_000_000).tolist()
+    assert ticks(texts) == (np.arange(n) * 3_600_000_000).tolist()
 
 
 def test_levels_are_in_the_order_of_their_values():
     months = dates([f"2020-{month:02}-01" for month in (11, 2, 10, 1)]).part("month")
     assert isinstance(months, Categories)
     assert months.levels == ("1", "2", "10", "11")
+
+
+@pytest.mark.parametrize("kind", ["timestamps", "text"])
+def test_memory_does_not_grow_with_the_parts_of_dates(kind):
+    n, per_day = 24 * BLOCK_ROWS, 86_400
+    stamps = pa.array(np.arange(n) % 1_000 * (per_day // 2)).cast(pa.timestamp("s"))
+    column = stamps if kind == "timestamps" else pc.strftime(stamps, "%Y-%m-%d %H:%M:%S").dictionary_encode()
+    tracemalloc.start()
+    parts = [dates(pa.chunked_array([column])).part(name) for name in (*PARTS, "days")]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [len(part.levels) for part in parts[:-1]] == [2, 12, 7, 2]
+    # a byte a row for each category and as much while they are joined, and blocks; all ticks would be 8
+    assert peak < n * 8

@@ -49,10 +49,9 @@ def small_blocks(monkeypatch):
     """Blocks of a few rows, also where sums and products are made of blocks."""
     monkeypatch.setattr(csv_part, "block_bytes", lambda n_columns: 400)
     monkeypatch.setattr(arrow_table, "group_rows", lambda n_columns: 7)
-    for module in (intervals, predict, prediction_lines):
+    for module in (intervals, other_table, predict, prediction_lines):
         monkeypatch.setattr(module, "BLOCK_ROWS", 13)
-    for module in (losses, other_table):
-        monkeypatch.setattr(module, "CHUNK_ROWS", 26)
+    monkeypatch.setattr(losses, "CHUNK_NUMBERS", 120)
 
 
 @pytest.fixture
@@ -183,6 +182,21 @@ def test_metrics_of_a_table_have_the_bits_of_the_whole_table(
     assert (result.code, fell_back) == (0, False)
     used = frame[frame["a"].notna()]
     assert (result.json["data"]["n"], result.json["data"]["dropped"]) == (len(used), 203 - len(used))
+
+
+def test_a_column_of_zeros_in_one_block_is_no_fault_and_of_the_whole_table_is(
+    linreg, small_blocks, config_file, monkeypatch, tmp_path
+):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(200, 2)), columns=["a", "y"])
+    frame.to_csv(tmp_path / "train.csv", index=False)
+    data = {"path": "train.csv", "target": "y"}
+    config = {"name": "b", "plots": False, "data": data, "optimizer": {"lr": 0.01}, "train": {"dtype": "float32"}}
+    assert linreg("train", "-c", config_file(json.dumps(config)), "--quiet").code == 0
+    for kept, code in ((50, 0), (0, 3)):
+        frame.assign(a=frame["a"].where(frame.index < kept, 1e-60)).to_csv(tmp_path / "n.csv", index=False)
+        result, *_, fell_back = both(linreg, monkeypatch, tmp_path, "evaluate", "--data", "n.csv", "--json")
+        assert (result.code, fell_back) == (code, code == 3)
 
 
 def test_a_part_of_dates_that_are_all_missing_has_no_level(linreg, trained, tmp_path, config_file):

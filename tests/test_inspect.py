@@ -99,6 +99,23 @@ def test_dependent_columns_are_named(linreg, table):
     assert values["columns"][3]["kind"] == "constant"
 
 
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        ("a, same, b", "Columns a, same are linearly dependent: leave out one of them (data.ignore)."),
+        ("a, b, same, sum", "Columns a, b, same, sum are linearly dependent: leave out same, sum (data.ignore)."),
+        ("a, b, far", "Column far is constant within rounding error: leave it out (data.ignore)."),
+    ],
+)
+def test_the_advice_names_as_many_columns_as_the_rank_lacks(linreg, table, features, said):
+    """`far` is 1e16 or 1e16 + 2, which are neighbours in float64."""
+    a, b, noise = np.random.default_rng(0).normal(size=(3, 30))
+    far = 1e16 + 2 * (np.arange(30) % 2)
+    config = table({"a": a, "b": b, "same": 2 * a + 1, "sum": a + b, "far": far, "y": a + noise})
+    options = ["--set", f"data.features=[{features}]", "--set", "train.dtype=float64"]
+    assert said in linreg("inspect", "-c", config, *options, "--json").json["advice"]
+
+
 def test_one_row(linreg):
     for settings in ([], ["preprocess.standardize=true"], ["loss=mse", "model.bias=false"], ["preprocess.ddof=1"]):
         options = [part for setting in ["data.rows=[[1, 2]]", *settings] for part in ("--set", setting)]

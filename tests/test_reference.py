@@ -58,7 +58,7 @@ def test_a_full_batch_of_many_rows_is_added_up_in_parts(loss, monkeypatch):
     rows = TrainRows(*(torch.randn(23, width, generator=generator) for width in (3, 2)), torch.arange(23.0) / 11)
     plan, found = StepPlan(23, 23, 9, True, 7, Loss(loss), lambda epoch: 0.01, momentum=0.9), []
     for most in (23, 5):
-        monkeypatch.setattr("linreg_cli.optim.engines.reference.CHUNK_ROWS", most)
+        monkeypatch.setattr("linreg_cli.optim.losses.CHUNK_ROWS", most)
         state = TrainingState(start(bias=True))
         losses = ReferenceExecutor(rows).run(plan, state, 0, 9)
         found.append(torch.cat([losses, *(each.detach().flatten().double() for each in state.model.parameters())]))

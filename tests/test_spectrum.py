@@ -1,11 +1,13 @@
 """Curvature against the Hessian that autograd builds, and batches against every one of them."""
 
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
 import pytest
 import torch
 
+from linreg_cli.convergence import batch_curvature
 from linreg_cli.convergence.batch_curvature import any_batch, mean_square_curvature, ordered_batches
 from linreg_cli.convergence.spectrum import curvature
 from linreg_cli.least_squares.factorise import factorise
@@ -118,6 +120,30 @@ def test_skipping_batches_skips_none_that_matter():
     A = np.column_stack([X, np.ones(len(X))]).reshape(-1, 4, 4)
     worst = 2 / 4 * np.linalg.norm(A, 2, axis=(1, 2)).max() ** 2
     assert ordered_batches(factor, X, loss="mse", batch_size=4).largest == pytest.approx(worst, rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [7, 63, 64, 65, 200, 999])
+def test_large_batches_are_taken_in_pieces(monkeypatch, size):
+    monkeypatch.setattr(batch_curvature, "_CHUNK_ROWS", 64)
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(1_000, 3)) * rng.lognormal(size=(1_000, 1))
+    A = np.column_stack([X, np.ones(len(X))])
+    worst = max(
+        2 / len(part) * np.linalg.norm(part, 2) ** 2 for part in (A[at : at + size] for at in range(0, 1_000, size))
+    )
+    found = ordered_batches(factorise(X, X[:, :1], bias=True), X, loss="mse", batch_size=size)
+    assert found.largest == pytest.approx(worst, rel=1e-12)
+
+
+def test_batches_in_order_take_eight_bytes_each():
+    """Beside a few thousand rows at a time, which are 3 MB here."""
+    X = np.random.default_rng(3).normal(size=(1_000_000, 1))
+    factor = factorise(X, X, bias=False)
+    tracemalloc.start()
+    ordered_batches(factor, X, loss="mse", batch_size=1)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 8 * len(X) + 3e6
 
 
 @pytest.mark.parametrize("loss", ["mse", "sse"])

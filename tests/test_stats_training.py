@@ -179,6 +179,20 @@ def test_python_trains_from_statistics_as_the_command_line_does(linreg, place):
         linreg_cli.train("c.yaml", data={"x": [1.0]}, statistics="s.safetensors")
 
 
+@pytest.mark.parametrize(("unit", "known"), [(1e142, True), (1e-160, False)])
+def test_a_target_whose_squares_are_out_of_range_has_no_optimum_as_on_the_rows(linreg, tmp_path, unit, known):
+    """Its R2 is a ratio of squares that underflow to 0 at 1e-160 on the rows, and in the factor of the statistics."""
+    x = np.linspace(-1.0, 1.0, 9)
+    placed(tmp_path, pd.DataFrame({"x": x, "y": (x**2 + x) * unit}))
+    of_statistics, of_rows = of_both(linreg)
+    assert not differences(of_statistics["optimum_reason"], of_rows["optimum_reason"], 0)
+    assert "beyond the range of float64" in of_statistics["inference"]["refused"]
+    found, expected = of_statistics["train"], of_rows["train"]
+    assert (found["r2"] is not None) == (expected["r2"] is not None) == known
+    if known:
+        assert found["r2"] == pytest.approx(expected["r2"], rel=1e-12)
+
+
 def test_rows_and_processes_that_would_have_no_part_in_the_run_are_refused(linreg, place):
     linreg("stats", "-c", "c.yaml", "-o", "s.safetensors")
     run = linreg_cli.train("c.yaml", statistics="s.safetensors")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -103,8 +104,13 @@ class Approach:
         if not (lr * rule.gain > 0 and rule.momentum < 1 and self.h[-1] > 0):
             return math.inf  # the spectrum is wider than float64
         effective = lr * rule.gain / (1 - rule.momentum)
-        reach = np.abs((self.moves / self.h) @ self.eigenvectors.T)
-        return float(((reach @ (self.lost / effective + self.noisy)) / self.std_err).max(initial=0.0))
+        return float(((self._reach @ (self.lost / effective + self.noisy)) / self.std_err).max(initial=0.0))
+
+    @cached_property
+    def _reach(self) -> Array:
+        """The size of the change of each coefficient for a gradient of 1 in each parameter, shape (p, p)."""
+        found: Array = np.abs((self.moves / self.h) @ self.eigenvectors.T)
+        return found
 
     def _amplitudes(self, lr: float, rule: SgdRule, epochs: int, schedule: Schedule | None) -> Array:
         schedules: Sequence[Schedule] | None = None if schedule is None else [schedule]

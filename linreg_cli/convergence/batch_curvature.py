@@ -79,29 +79,46 @@ def ordered_batches(factor: Factor, X_nd: npt.ArrayLike, *, loss: str, batch_siz
     """
     X = matrix(X_nd)
     complete, last = divmod(factor.n_samples, batch_size)
-    chunk, largest = max(1, _CHUNK_ROWS // batch_size), 0.0
+    at_once, largest = max(1, _CHUNK_ROWS // batch_size), 0.0
     traces = np.empty(complete)
-    for start in range(0, complete, chunk):
-        at = slice(start, min(start + chunk, complete))
-        of_batches = slice(at.start * batch_size, at.stop * batch_size)
-        traces[at] = _squared_lengths(factor, X, of_batches).reshape(-1, batch_size).sum(axis=1)
-    order = np.argsort(-traces, kind="stable")
-    for start in range(0, complete, chunk):
-        chosen = order[start : start + chunk]
-        chosen = chosen[traces[chosen] > largest]
-        if not len(chosen):
-            break
-        if batch_size <= _CHUNK_ROWS:
-            rows = (chosen[:, None] * batch_size + np.arange(batch_size)).ravel()
-            A = _design(factor, X[rows], rows).reshape(len(chosen), batch_size, -1)
-        else:
-            A = _triangle(factor, X, slice(int(chosen[0]) * batch_size, (int(chosen[0]) + 1) * batch_size))[None]
-        largest = max(largest, float(np.linalg.norm(A, 2, axis=(1, 2)).max()) ** 2)
+    for first in range(0, complete, at_once):  # the steepest of each few batches are likely to be the steepest of all
+        part = traces[first : first + at_once]
+        part[:] = _traces(factor, X, first, len(part), batch_size)
+        likely = int(np.argmax(part))
+        if part[likely] > largest:
+            largest = max(largest, _largest_square(factor, X, np.array([first + likely]), batch_size))
+            part[likely] = 0.0
+    for first in range(0, complete, at_once):
+        chosen = first + np.flatnonzero(traces[first : first + at_once] > largest)
+        if len(chosen):
+            largest = max(largest, _largest_square(factor, X, chosen, batch_size))
     found = 2 * loss_scale(loss, batch_size, factor.n_targets) * largest
     if last:
         tail = float(np.linalg.norm(_triangle(factor, X, slice(len(X) - last, len(X))), 2)) ** 2
         found = max(found, 2 * loss_scale(loss, last, factor.n_targets) * tail)
     return BatchCurvature(found, True, f"the batches of {batch_size} rows in the order given")
+
+
+def _traces(factor: Factor, X: Any, first: int, count: int, batch_size: int) -> Array:
+    """The sums of |a_i|^2 of `count` batches from one on, shape (count,); of a large batch piece by piece."""
+    rows = range(first * batch_size, (first + count) * batch_size)
+    if batch_size <= _CHUNK_ROWS:
+        lengths = _squared_lengths(factor, X, slice(rows.start, rows.stop))
+        each: Array = lengths.reshape(count, batch_size).sum(axis=1)
+        return each
+    pieces = (slice(start, min(start + _CHUNK_ROWS, rows.stop)) for start in rows[::_CHUNK_ROWS])
+    return np.array([sum(float(_squared_lengths(factor, X, piece).sum()) for piece in pieces)])
+
+
+def _largest_square(factor: Factor, X: Any, batches: npt.NDArray[np.intp], batch_size: int) -> float:
+    """The largest squared singular value of the rows of one of some batches; of a large batch, of that alone."""
+    if batch_size <= _CHUNK_ROWS:
+        rows = (batches[:, None] * batch_size + np.arange(batch_size)).ravel()
+        A = _design(factor, X[rows], rows).reshape(len(batches), batch_size, -1)
+    else:
+        (batch,) = batches.tolist()
+        A = _triangle(factor, X, slice(batch * batch_size, (batch + 1) * batch_size))[None]
+    return float(np.linalg.norm(A, 2, axis=(1, 2)).max()) ** 2
 
 
 def _triangle(factor: Factor, X: Any, at: slice) -> Array:

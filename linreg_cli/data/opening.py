@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from linreg_cli.addresses import is_address
 from linreg_cli.config.data import STDIN, FrameData, OfTable, TableData
 from linreg_cli.config.schema import Config
+from linreg_cli.config.types import bytes_in
 from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.table import Cells, Table
 from linreg_cli.data.tables.table_file import TableFile
@@ -65,7 +66,15 @@ def opened_table(
     elif source.sha256 is not None:
         _verify_digest(source.path, source.sha256)
     text = TextFormat(source.delimiter, source.decimal, source.thousands, source.encoding)
-    return open_table(path, text=text, missing_values=marks, format_=source.format, in_blocks=in_blocks)
+    return open_table(
+        path, text=text, missing_values=marks, format_=source.format, in_blocks=in_blocks, memory_limit=limit_in(source)
+    )
+
+
+def limit_in(source: object) -> int | None:
+    """`data.memory_limit` in bytes; None where a source has none."""
+    named = source.memory_limit if isinstance(source, TableData) else None
+    return None if named is None else bytes_in(named)
 
 
 def reader(table: Table, config: Config, ranks: "Ranks | None", *, in_blocks: bool) -> Read:

@@ -14,18 +14,19 @@ from linreg_cli.data.columns.kinds import (
     BLOCK_ROWS,
     MISSING,
     Categories,
-    Codes,
     Column,
     DividedValues,
     Numbers,
     Rows,
     Values,
+    narrow,
     of_processes,
+    pieces,
 )
 from linreg_cli.data.columns.on_disk import StoredColumn
 from linreg_cli.data.columns.row_set import RowSet
 from linreg_cli.data.columns.row_weights import At, Weights, WeightsOnAccess
-from linreg_cli.data.columns.rows import count, in_order, part, pick, row_blocks
+from linreg_cli.data.columns.rows import count, first_row, in_order, part, pick, row_blocks
 from linreg_cli.data.encoding.cells import number_column, text_column
 from linreg_cli.data.encoding.levels import written
 from linreg_cli.data.encoding.number_hints import merged_faults
@@ -131,7 +132,7 @@ def read_roles(
     if CLUSTER in roles:
         column = roles[CLUSTER]
         numbers = cells.numbers.get(column)
-        clusters = _of_numbers(numbers.values[:]) if numbers else text_column(cells, column, missing_values, name)
+        clusters = _of_numbers(numbers.values) if numbers else text_column(cells, column, missing_values, name)
     return Roles(labels, weights, clusters)
 
 
@@ -258,19 +259,20 @@ def check_clusters(clusters: Categories, column: str, rows: Rows, name: str) -> 
     Raises:
         DataError: with the first such row, and how many there are.
     """
-    of_train = np.asarray(rows)
-    missing = of_train[clusters.codes[of_train] == MISSING]
-    if len(missing):
-        more = f" ({len(missing):,} such train rows)" if len(missing) > 1 else ""
+    first, n_missing = first_row(rows, len(clusters.codes), clusters.missing)
+    if n_missing:
+        more = f" ({n_missing:,} such train rows)" if n_missing > 1 else ""
         message = f"the cell is missing{more}, and evaluate.cluster needs the cluster of every train row; fill it in"
         message += ", or leave the row out of the table"
-        raise DataError(message, f"{name}, row {int(missing.min()) + 1}, column {column!r}")
+        raise DataError(message, f"{name}, row {first + 1}, column {column!r}")
 
 
-def _of_numbers(values: Column) -> Categories:
+def _of_numbers(values: Values) -> Categories:
     """Clusters that are numbers: each value is one."""
-    found, positions = np.unique(values, return_inverse=True)
-    known = found[~np.isnan(found)]
-    codes: Codes = positions.astype(np.int32)
-    codes[np.isnan(values)] = MISSING
-    return Categories("number", codes, tuple(map(written, known.tolist())))
+    known = np.zeros(0)
+    for some in pieces(values):
+        known = np.union1d(known, some[~np.isnan(some)])
+    codes = [
+        narrow(np.where(np.isnan(some), MISSING, np.searchsorted(known, some)), len(known)) for some in pieces(values)
+    ]
+    return Categories("number", np.concatenate([np.zeros(0, np.int8), *codes]), tuple(map(written, known.tolist())))

@@ -9,6 +9,7 @@ import pyarrow as pa
 import torch
 from torch import nn
 
+from linreg_cli.blas import one_blas_thread
 from linreg_cli.config import Config
 from linreg_cli.config.given import messages_about
 from linreg_cli.convergence.of_config import plan_of, problem_of, row_weights, rows_in_memory
@@ -31,7 +32,6 @@ from linreg_cli.evaluation.truth import compare, known_truth
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.model import fold, linear_layer
-from linreg_cli.optim.engines.blas import one_blas_thread
 from linreg_cli.optim.engines.reference import loss_over
 from linreg_cli.optim.engines.split_loss import loss_of_parts
 from linreg_cli.optim.losses import Loss
@@ -106,7 +106,7 @@ def evaluate_splits(saved: SavedModel, frame: pa.Table | None = None) -> tuple[M
         DataError: if the data can no longer be read.
         StoreError: if the files of the run do not fit its config.
     """
-    with one_blas_thread(wanted=saved.config.train.shards is not None):
+    with one_blas_thread(always=saved.config.train.shards is not None):
         return _evaluated(saved, frame)
 
 

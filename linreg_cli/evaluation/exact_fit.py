@@ -13,8 +13,8 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import no_exact_fit
 from linreg_cli.data import Dataset
 from linreg_cli.data.columns.divided import DividedRows
-from linreg_cli.data.columns.kinds import Rows
-from linreg_cli.data.columns.rows import pick
+from linreg_cli.data.columns.kinds import Categories, Codes, Rows
+from linreg_cli.data.columns.rows import pick, row_blocks
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.distance import distance_in_errors
@@ -144,11 +144,7 @@ def exact_fit(config: Config, dataset: Dataset, problem: Problem, rows: Rows | s
     if optimum is None or why is not None:
         return ExactFit(optimum, {}, why)
     names, covariance = dataset.features, config.evaluate.covariance
-    clusters = (
-        None
-        if dataset.clusters is None
-        else Clusters.of(dataset.clusters.codes[rows if isinstance(rows, slice) else np.asarray(rows)])
-    )
+    clusters = None if dataset.clusters is None else Clusters.of(_codes_of(dataset.clusters, rows))
     lacking: dict[str, str] = {}
     if clusters is not None and clusters.count < 2:
         reason = f"all train rows are in one cluster of {config.evaluate.cluster}, and standard errors need several"
@@ -167,6 +163,12 @@ def exact_fit(config: Config, dataset: Dataset, problem: Problem, rows: Rows | s
         if covariance == "HC3":
             return _without_errors(optimum, reason)
     return ExactFit(optimum, fits, None, lacking)
+
+
+def _codes_of(categories: Categories, rows: Rows | slice) -> Codes:
+    """The codes of some rows, shape (n_rows,)."""
+    blocks = [categories.codes[block] for _, block in row_blocks(rows, len(categories.codes))]
+    return np.concatenate([categories.codes[:0], *blocks])
 
 
 def _without_errors(optimum: Optimum, reason: str) -> ExactFit:

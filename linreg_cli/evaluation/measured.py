@@ -15,7 +15,7 @@ from linreg_cli.evaluation.diagnostics import multicollinear
 from linreg_cli.evaluation.evaluate import Evaluation
 from linreg_cli.evaluation.exact_fit import ExactFit
 from linreg_cli.evaluation.fit_quality import compared
-from linreg_cli.evaluation.metrics import IN_ORIGINAL_UNITS, Metrics, parameters
+from linreg_cli.evaluation.metrics import IN_ORIGINAL_UNITS, OVERFLOW, Metrics, parameters
 from linreg_cli.least_squares.decompositions import Array
 from linreg_cli.least_squares.inference import infer
 from linreg_cli.least_squares.optimum import Optimum
@@ -55,7 +55,7 @@ def evaluate_measured(
         rows = len(dataset.splits[split])
         metrics |= {split: None, **({f"{split}_reason": NO_ROWS} if rows else {})}
     metrics["parameters"] = parameters(trained)
-    exact = _exact_fit(config, dataset, problem, original)
+    exact = _exact_fit(config, dataset, problem, None if problem.optimum is None else original)
     found = list(multicollinear(exact, preprocessor)) if config.model.bias else []
     loss = train_loss if math.isfinite(train_loss) else math.inf
     quality = compared(config, preprocessor, problem, model, loss, way, exact, None, found)
@@ -66,7 +66,9 @@ def evaluate_measured(
 
 def _train_metrics(trained: LinearFormula, original: Optimum, loss: float) -> Metrics:
     """Metrics of the train split from the factor: those of squared errors."""
-    squares, factor = original.losses(trained.weights, trained.bias), original.factor
+    factor = original.factor
+    with np.errstate(over="ignore"):  # what overflows is reported as such
+        squares = original.losses(trained.weights, trained.bias)
     every = slice(None)
     metrics: Metrics = {**IN_ORIGINAL_UNITS, "loss": loss if math.isfinite(loss) else None}
     metrics |= _squared(trained, squares, factor.constant_k, factor.n_samples, every)
@@ -83,18 +85,24 @@ def _squared(trained: LinearFormula, squares: Array, constants: Array, n: int, t
         lost = ("mse", "rmse", "mae", "r2")
         return {**dict.fromkeys(lost), "n": n, **{f"{name}_reason": _TRANSFORMED for name in lost}}
     own, constant = squares[targets], constants[targets]
-    mse = float(np.mean(own)) / n
-    found: Metrics = {"mse": mse, "rmse": math.sqrt(mse), "mae": None, "r2": None, "n": n, "mae_reason": NO_ROWS}
-    if (constant > 0).all():
-        return found | {"r2": float(np.mean(1 - own / constant))}
-    return found | {"r2_reason": "the target is constant in this split"}
+    found: Metrics = {"mse": None, "rmse": None, "mae": None, "r2": None, "n": n, "mae_reason": NO_ROWS}
+    with np.errstate(over="ignore"):
+        mse = float(np.mean(own)) / n
+        values = {"mse": mse, "rmse": math.sqrt(mse)}
+        if (constant > 0).all():
+            values["r2"] = float(np.mean(1 - own / constant))
+        else:
+            found["r2_reason"] = "the target is constant in this split"
+    for name, value in values.items():
+        found |= {name: value} if math.isfinite(value) else {f"{name}_reason": OVERFLOW}
+    return found
 
 
-def _exact_fit(config: Config, dataset: Dataset, problem: Problem, original: Optimum) -> ExactFit:
+def _exact_fit(config: Config, dataset: Dataset, problem: Problem, original: Optimum | None) -> ExactFit:
     why = no_exact_fit(problem, original)
     if why is None and "bias" in dataset.features and config.model.bias:
         why = "a column is named 'bias', which is the name of the intercept; rename it"
-    if why is not None:
+    if original is None or why is not None:
         return ExactFit(original, {}, why)
     none = np.zeros((0, len(dataset.features))), np.zeros((0, len(dataset.targets)))
     means = np.array([dataset.known[name].mean for name in dataset.features])

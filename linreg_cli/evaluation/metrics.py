@@ -15,7 +15,7 @@ Metrics = dict[str, Any]
 #: What every block of metrics of predictions says of itself: R2 is relative to the mean of its rows.
 IN_ORIGINAL_UNITS: Metrics = {"units": "original", "r2_definition": "centred"}
 
-_OVERFLOW = "overflow in float64"
+OVERFLOW = "overflow in float64"
 
 
 class ErrorSums:
@@ -107,13 +107,13 @@ class ErrorSums:
         reasons = {}
         for name, value in metrics.items():
             if not np.isfinite(value):
-                metrics[name], reasons[f"{name}_reason"] = None, _OVERFLOW
+                metrics[name], reasons[f"{name}_reason"] = None, OVERFLOW
         if r2 is None:
             reasons["r2_reason"] = (
                 "a single row has no variance" if self._n == 1 else "the target is constant in this split"
             )
         elif not np.isfinite(r2):
-            r2, reasons["r2_reason"] = None, _OVERFLOW
+            r2, reasons["r2_reason"] = None, OVERFLOW
         return {**metrics, "r2": r2, "n": self._n, **reasons}
 
 
@@ -130,7 +130,7 @@ def split_metrics(targets: tuple[str, ...], errors: ErrorSums, loss: float) -> M
     """
     metrics: Metrics = {**IN_ORIGINAL_UNITS, "loss": loss, **errors.metrics()}
     if not np.isfinite(loss):
-        metrics["loss"], metrics["loss_reason"] = None, _OVERFLOW
+        metrics["loss"], metrics["loss_reason"] = None, OVERFLOW
     if len(targets) > 1:
         metrics["by_target"] = {target: errors.metrics(slice(k, k + 1)) for k, target in enumerate(targets)}
     return metrics

@@ -1,5 +1,6 @@
 """The model of a run folder, and the columns of other tables that it is applied to."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +22,7 @@ from linreg_cli.data.encoding.inputs import CategoryInput, Input, NumberInput
 from linreg_cli.data.encoding.number_hints import merged_faults
 from linreg_cli.data.encoding.treatments import Use
 from linreg_cli.data.features import read_columns
+from linreg_cli.data.opening import limit_in
 from linreg_cli.data.tables.frame_table import open_frame
 from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.open import open_table
@@ -192,11 +194,14 @@ def _opened(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
     text, suffix = TextFormat(of_run=True), locate(path, format_).suffix
     if isinstance(data, TableData) and suffix in CSV_SUFFIXES:
         text = TextFormat(data.delimiter, data.decimal, data.thousands, data.encoding, of_run=True)
-    table = open_table(path, text=text, missing_values=marks, format_=format_)
+    opened = functools.partial(
+        open_table, path, missing_values=marks, format_=format_, memory_limit=limit_in(saved.config.data)
+    )
+    table = opened(text=text)
     other = suffix in CSV_SUFFIXES and text.delimiter is not None and CSV_SUFFIXES[suffix] != text.decimal
     if other and not set(names) <= set(table.columns):
         # it may have the delimiter that is usual for its suffix
-        usual = open_table(path, text=replace(text, delimiter=None), missing_values=marks, format_=format_)
+        usual = opened(text=replace(text, delimiter=None))
         table = usual if set(names) <= set(usual.columns) else table
     return table
 

@@ -7,6 +7,7 @@ from linreg_cli import wording
 from linreg_cli.convergence.limits import average_batch_limit, exceeded, mean_square_limit, must_diverge
 from linreg_cli.inspection.inspect import Inspection
 from linreg_cli.inspection.training_plans import TrainingPlan
+from linreg_cli.least_squares.dependence import Combination
 from linreg_cli.least_squares.refusal import NEAR
 from linreg_cli.wording import condition_number, number, plural
 
@@ -87,22 +88,47 @@ def _is_rounded(found: Inspection) -> bool:
 def _table(found: Inspection) -> list[str]:
     if not found.problem.dependent_columns or found.problem.plan.weight_decay:
         return []
+    dependent = list(found.problem.dependent_columns)
     spread = dict(zip(found.dataset.features, found.problem.factor.spread, strict=True))
-    constant = [name for name in found.problem.dependent_columns if not spread[name]]
-    rest = [name for name in found.problem.dependent_columns if spread[name]]
+    constant = [name for name in dependent if not spread[name]]
     sentences = []
     if found.problem.factor.n_samples < found.problem.factor.n_parameters:
         sentences.append("There are fewer rows than parameters: add rows, or leave out columns (data.ignore).")
     elif _is_rounded(found):
-        names = _names(list(found.problem.dependent_columns))
-        return [f"In float32 only, columns are constant or linearly dependent: {names}. Set train.dtype=float64."]
-    elif rest:
-        sentences.append(f"Columns {_names(rest)} are linearly dependent: leave out one of them (data.ignore).")
+        return [f"In float32 only, {_columns(dependent)[0]} constant or linearly dependent. Set train.dtype=float64."]
+    else:
+        sentences += _dependent([name for name in dependent if spread[name]], found.problem.combinations)
     if constant:
-        one = len(constant) == 1
-        words = f"Column {_names(constant)} is" if one else f"Columns {_names(constant)} are"
-        sentences.append(f"{words} constant in the train split: leave {'it' if one else 'them'} out (data.ignore).")
+        words, them = _columns(constant)
+        sentences.append(f"{words} constant in the train split: leave {them} out (data.ignore).")
     return sentences
+
+
+def _dependent(names: list[str], combinations: Sequence[Combination]) -> list[str]:
+    """The advice about dependent columns that vary.
+
+    Args:
+        names: of the columns. One that is dependent on no other is so on the intercept, within rounding error.
+        combinations: as many of them as rounding leaves.
+    """
+    alone = {each.name for each in combinations if not each.terms}
+    rest = [name for name in names if name not in alone]
+    rest = rest if len(rest) > 1 else []
+    rounded = [name for name in names if name not in rest]
+    sentences = []
+    if rest:
+        determined = [each.name for each in combinations if each.terms]
+        leave = f"leave out {_names(determined)}" if len(determined) > 1 else "leave out one of them"
+        sentences.append(f"Columns {_names(rest)} are linearly dependent: {leave} (data.ignore).")
+    if rounded:
+        words, them = _columns(rounded)
+        sentences.append(f"{words} constant within rounding error: leave {them} out (data.ignore).")
+    return sentences
+
+
+def _columns(names: list[str]) -> tuple[str, str]:
+    """The subject of a sentence about columns, with its verb, and the pronoun for them."""
+    return (f"Column {_names(names)} is", "it") if len(names) == 1 else (f"Columns {_names(names)} are", "them")
 
 
 def _not_squared(found: Inspection) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 from linreg_cli.errors import DivergedError
 from linreg_cli.model import linear_layer
 from linreg_cli.optim.engines.reference import ReferenceExecutor
-from linreg_cli.optim.losses import CHUNK_ROWS, Loss
+from linreg_cli.optim.losses import Loss, chunk_rows
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import StoredRows, TrainRows
 from linreg_cli.optim.state import TrainingState
@@ -158,11 +158,12 @@ def _parameters(state: TrainingState) -> Parameters:
 
 
 def _loss_of_all(loss: Loss, parameters: Parameters, rows: TrainRows | StoredRows) -> float:
-    """The loss over the train split, `CHUNK_ROWS` rows at a time."""
+    """The loss over the train split, `chunk_rows` at a time."""
+    most = chunk_rows(rows.n_features)
     parts = (
         float(loss(_predict(parameters, part.X_nd), part.y_nk, part.weight_n))
-        * (1 if loss.is_sum or rows.n_samples <= CHUNK_ROWS else part.n_samples / rows.n_samples)
-        for part in rows.parts(CHUNK_ROWS)
+        * (1 if loss.is_sum or rows.n_samples <= most else part.n_samples / rows.n_samples)
+        for part in rows.parts(most)
     )
     return sum(parts)
 

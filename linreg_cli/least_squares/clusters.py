@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Codes, narrow
 from linreg_cli.least_squares.decompositions import Array
 
 
@@ -13,11 +14,11 @@ class Clusters:
     """The cluster of each row.
 
     Attributes:
-        codes: shape (n_samples,), from 0 to `count - 1`; each of them occurs.
+        codes: shape (n_samples,), from 0 to `count - 1`, as `narrow` has them; each of them occurs.
         count: the number of clusters, G.
     """
 
-    codes: npt.NDArray[np.intp]
+    codes: Codes
     count: int
 
     @classmethod
@@ -28,8 +29,11 @@ class Clusters:
         >>> found.codes.tolist(), found.count
         ([1, 0, 1], 2)
         """
-        kinds, codes = np.unique(np.asarray(labels), return_inverse=True)
-        return cls(codes.reshape(-1).astype(np.intp), len(kinds))
+        values = np.asarray(labels).reshape(-1)
+        kinds = np.unique(values)
+        blocks = [values[start : start + BLOCK_ROWS] for start in range(0, len(values), BLOCK_ROWS)]
+        codes = [narrow(np.searchsorted(kinds, block), len(kinds)) for block in blocks]
+        return cls(np.concatenate([np.zeros(0, np.int8), *codes]), len(kinds))
 
     @property
     def degrees(self) -> int:

@@ -65,6 +65,8 @@ def factorise_rows(rows: DividedRows, *, bias: bool, eps: float | None = None) -
     of_X, (y_mean, y_spread, y_largest) = _column_statistics(rows, weight_n, centered=(bias, True))
     center, spread, largest = of_X
     y_center = y_mean if bias else np.zeros(y.shape[1])
+    with np.errstate(over="ignore"):  # where only the columns matter, such as for their condition number
+        constant_k = y_spread**2 * len(y)
     p, k = X.shape[1] + bias, y.shape[1]
     empty = np.zeros((0, 0))
     factor = Factor(
@@ -81,7 +83,7 @@ def factorise_rows(rows: DividedRows, *, bias: bool, eps: float | None = None) -
         R_pp=np.zeros((p, p)),
         R_pk=empty,
         rest_k=empty,
-        constant_k=y_spread**2 * len(y),
+        constant_k=constant_k,
         root_n=None if weight_n is None else roots(weight_n),
     )
     R = np.zeros((p + k, p + k))

@@ -243,7 +243,7 @@ def infer(
 
 def _robust(to_q: Array, meats: Mapping[str, Array]) -> dict[str, Array]:
     """Standard errors by covariances of Q'y, each of shape (p,)."""
-    variances = {kind: np.einsum("ij,jk,ik->i", to_q, meat, to_q) for kind, meat in meats.items()}
+    variances = {kind: np.sum((to_q @ meat) * to_q, axis=1) for kind, meat in meats.items()}
     return {kind: np.sqrt(np.maximum(each, 0.0)) for kind, each in variances.items()}  # rounding may leave less than 0
 
 

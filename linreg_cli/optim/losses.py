@@ -22,6 +22,8 @@ from torch import Tensor, nn
 
 #: Rows that an evaluation takes at a time, to keep its memory small compared with the data.
 CHUNK_ROWS = 32_768
+#: Numbers that it takes at a time of a table of more than 128 inputs: 16 MiB in float32.
+CHUNK_NUMBERS = 2**22
 
 _ELEMENTWISE: dict[str, Callable[[Tensor, float], Tensor]] = {
     "mse": lambda e, _: e.square(),
@@ -33,6 +35,15 @@ _ELEMENTWISE: dict[str, Callable[[Tensor, float], Tensor]] = {
 
 #: Squared losses, c * (sum of e^2): name -> (c for one element, whether it is divided by the number of elements).
 _SQUARED: dict[str, tuple[float, bool]] = {"mse": (1.0, True), "sse": (1.0, False), "half_mse": (0.5, True)}
+
+
+def chunk_rows(n_features: int) -> int:
+    """Rows that an evaluation takes at a time, of a wide table fewer.
+
+    >>> chunk_rows(16), chunk_rows(1_600)
+    (32768, 2621)
+    """
+    return max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // max(1, n_features)))
 
 
 def is_squared(name: str) -> bool:
@@ -180,18 +191,19 @@ class Loss:
         *,
         weight_n: Tensor | None = None,
     ) -> float:
-        """The losses of all elements of a split, added up in float64 over blocks of `CHUNK_ROWS` rows; as `over`.
+        """The losses of all elements of a split, added up in float64 over blocks of `chunk_rows` rows; as `over`.
 
         Args:
             model: as `over`.
             X_nd: as `over`.
             y_nk: as `over`.
-            before: the sum over earlier rows, a multiple of `CHUNK_ROWS`.
+            before: the sum over earlier rows, a multiple of `chunk_rows`.
             weight_n: as `over`.
         """
         total = torch.full((), before, dtype=torch.float64, device=X_nd.device)
-        for start in range(0, len(X_nd), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
+        size = chunk_rows(X_nd.shape[1])
+        for start in range(0, len(X_nd), size):
+            rows = slice(start, start + size)
             residual = model(X_nd[rows]).double() - y_nk[rows].double()
             elements = self.elements(residual)
             total += (elements if weight_n is None else elements * weight_n[rows, None].double()).sum()

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from linreg_cli import remedies
 from linreg_cli.addresses import has_secrets
+from linreg_cli.blas import one_blas_thread
 from linreg_cli.config import LoadedConfig, dump_config
 from linreg_cli.errors import DivergedError, Interrupted
 from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.smearing import estimating
 from linreg_cli.findings import Finding, counts
 from linreg_cli.gates import GateResult, check_gates
-from linreg_cli.optim.engines.blas import one_blas_thread
 from linreg_cli.pipeline import results
 from linreg_cli.pipeline.description import chosen_in_words, description, record_failure, result_of, shown_command
 from linreg_cli.pipeline.measured import STATISTICS, prepared_from
@@ -112,7 +112,7 @@ def train_run(
     """
     begun = time.perf_counter()
     stops = stops or StopRequests()
-    with one_blas_thread(wanted=ranks is not None or loaded.config.train.shards is not None):
+    with one_blas_thread(always=ranks is not None or loaded.config.train.shards is not None):
         prepared = prepared_from(
             statistics, loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame, ranks=ranks
         )
@@ -185,7 +185,7 @@ def resume_run(
             reporter.warn(warning)
         fail_if = fail_if or resumption.fail_if
         ranks = resumed_by(ranks, resumption.loaded.config, run.id)
-        with one_blas_thread(wanted=resumption.loaded.config.train.shards is not None):
+        with one_blas_thread(always=resumption.loaded.config.train.shards is not None):
             statistics, outputs = resumption.record.get(STATISTICS), outputs or run.path.parent
             prepared = prepared_from(
                 statistics, resumption.loaded, reporter, fail_if=fail_if, resumed=True, outputs=outputs,

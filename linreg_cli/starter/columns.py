@@ -189,7 +189,7 @@ def _dates(reading: Reading, column: str) -> ColumnChoice:
     parts = {part: f"{part}({column})" for part in ("days", *_LEVELS_OF_DATES)}
     if any(entry in reading.table.columns for entry in parts.values()):
         return ColumnChoice(column, IGNORED, f"dates; a column is called {parts['days']}, so its parts have no names")
-    has_gaps = bool(found.missing.any())
+    has_gaps = found.has_gaps
     settings = {"missing": "level"} if has_gaps and own_way(reading, column, DATE) is None else {}
     taken = ["days", *(part for part in _LEVELS_OF_DATES if not has_gaps and _has_part(found, part))]
     entries = tuple(parts[part] for part in taken)

@@ -185,8 +185,8 @@ def _missing_and_infinite(values: Values, first: int) -> tuple[int, int]:
     missing = infinite = 0
     with np.errstate(over="ignore", invalid="ignore"):
         for part in pieces(values):
-            # A sum of squares is finite only if all of its terms are, and it needs no array.
-            if not math.isfinite(np.dot(part, part)):
+            # A sum is finite only if all of its terms are, and it needs no array.
+            if not math.isfinite(part.sum()):
                 missing += int(np.count_nonzero(np.isnan(part)))
                 infinite += int(np.count_nonzero(np.isinf(part)))
     return missing, infinite

@@ -3,7 +3,7 @@
 A time with a zone is taken in UTC, one without a zone as it is written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.arrow import indices, is_text_type, to_numpy, unified
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Mask, Numbers, RawColumn, narrow
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Codes, Mask, Numbers, RawColumn, narrow
+from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.encoding.date_order import year_first
 from linreg_cli.data.encoding.dates import is_clock, is_date
 from linreg_cli.data.encoding.levels import missing_test
@@ -50,16 +51,20 @@ class Dates:
     """A column of dates.
 
     Attributes:
-        ticks: shape (n_samples,), int64: ticks since 1970-01-01 00:00; any value where a cell is missing.
+        blocks: gives, block by block, the ticks since 1970-01-01 00:00 of some rows, int64, any value where a cell is
+            missing, and which cells are missing; each of shape (n_rows,).
         per_day: ticks of a day.
-        missing: shape (n_samples,): which cells are missing.
         zoned: whether the cells, which are text, have a zone; None where they are no text, or all missing.
     """
 
-    ticks: Ticks
+    blocks: Callable[[], Iterator[tuple[Ticks, Mask]]]
     per_day: int
-    missing: Mask
     zoned: bool | None = None
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether a cell is missing."""
+        return any(missing.any() for _, missing in self.blocks())
 
     def part(self, name: str) -> RawColumn:
         """A part of the dates: numbers for `days`, with fractions; categories for the others.
@@ -67,22 +72,30 @@ class Dates:
         Args:
             name: `days`, `year`, `month` (1 to 12), `weekday` (1 to 7, 1 is Monday) or `hour` (0 to 23).
         """
-        if name == "days":
-            return Numbers(np.where(self.missing, np.nan, self.ticks / self.per_day))
-        day, rest = np.divmod(self.ticks, self.per_day)
-        if self.missing.all():
-            return Numbers(np.full(len(day), np.nan))
+        known: set[int] = set()
+        if name != "days":
+            known.update(*(np.unique(self._values(name, ticks)[~missing]).tolist() for ticks, missing in self.blocks()))
+        if not known:
+            days = NumberSink([name])
+            for ticks, missing in self.blocks():
+                days.add([np.where(missing, np.nan, ticks / self.per_day)])
+            return Numbers(days.columns()[name])
+        levels = np.array(sorted(known), dtype=np.int64)
+        codes = (
+            narrow(np.where(missing, MISSING, np.searchsorted(levels, self._values(name, ticks))), len(levels))
+            for ticks, missing in self.blocks()
+        )
+        return Categories("number", np.concatenate([*codes]), tuple(map(str, levels.tolist())))
+
+    def _values(self, name: str, ticks: Ticks) -> Ticks:
+        """The values of a part but `days`, shape (n_rows,)."""
+        day, rest = np.divmod(ticks, self.per_day)
         if name == "hour":
-            values = rest * 24 // self.per_day
-        elif name == "weekday":
-            values = (day + 3) % 7 + 1  # 1970-01-01 was a Thursday
-        else:
-            months = day.astype("M8[D]").astype("M8[M]").astype(np.int64)
-            values = months // 12 + 1970 if name == "year" else months % 12 + 1
-        found, codes = np.unique(values[~self.missing], return_inverse=True)
-        out = narrow(np.full(len(values), MISSING, dtype=np.int32), len(found))
-        out[~self.missing] = codes
-        return Categories("number", out, tuple(map(str, found.tolist())))
+            return rest * 24 // self.per_day
+        if name == "weekday":
+            return (day + 3) % 7 + 1  # 1970-01-01 was a Thursday
+        months = day.astype("M8[D]").astype("M8[M]").astype(np.int64)
+        return np.asarray(months // 12 + 1970 if name == "year" else months % 12 + 1)
 
 
 def dates_of(values: pa.ChunkedArray, column: str, missing_values: Sequence[str], name: str) -> Dates | Fault:
@@ -96,7 +109,8 @@ def dates_of(values: pa.ChunkedArray, column: str, missing_values: Sequence[str]
     """
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
     if values.null_count == len(values):
-        return Dates(np.zeros(len(values), np.int64), 1, np.ones(len(values), dtype=bool))
+        none = np.zeros(len(values), np.int64), np.ones(len(values), dtype=bool)
+        return Dates(lambda: iter([none]), 1)
     if is_text_type(kind):
         return _of_text(values, column, missing_values, name)
     plain = values if kind == values.type else values.cast(kind)
@@ -168,14 +182,22 @@ def date_parts(
 
 
 def _of_numbers(values: pa.ChunkedArray, per_day: int) -> Dates:
-    missing = np.concatenate([np.zeros(0, dtype=bool), *map(_is_null, values.chunks)])
-    size = "i4" if pa.types.is_date32(values.type) else "i8"
-    parts = [
-        np.frombuffer(chunk.buffers()[1], size, len(chunk), int(size[1]) * chunk.offset)
-        for chunk in values.chunks
-        if len(chunk)
-    ]
-    return Dates(np.where(missing, 0, np.concatenate([np.zeros(0, np.int64), *parts])), per_day, missing)
+    return Dates(lambda: map(_ticks, _blocks(values)), per_day)
+
+
+def _blocks(values: pa.ChunkedArray) -> Iterator[pa.Array]:
+    """The cells of a column, at most `BLOCK_ROWS` at a time."""
+    for chunk in values.chunks:
+        for start in range(0, len(chunk), BLOCK_ROWS):
+            yield chunk.slice(start, BLOCK_ROWS)
+
+
+def _ticks(cells: pa.Array) -> tuple[Ticks, Mask]:
+    """The ticks of dates or timestamps, and which are missing; as a block of `Dates`."""
+    size = "i4" if pa.types.is_date32(cells.type) else "i8"
+    found = np.frombuffer(cells.buffers()[1], size, len(cells), int(size[1]) * cells.offset)
+    missing = _is_null(cells)
+    return np.where(missing, 0, found.astype(np.int64)), missing
 
 
 def _is_null(chunk: pa.Array) -> Mask:
@@ -190,25 +212,58 @@ def _of_text(values: pa.ChunkedArray, column: str, missing_values: Sequence[str]
     """Each distinct text is read once."""
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     encoded = unified(encoded)
-    codes = indices(encoded)
     texts = encoded.chunk(0).dictionary
-    occurs = np.bincount(codes[codes >= 0], minlength=len(texts)) > 0
-    is_missing = missing_test(missing_values)
-    cells = texts.to_pylist()
-    gaps = np.array([cell is None or is_missing(cell) for cell in cells], dtype=bool)
+    occurs = np.zeros(len(texts) + 1, dtype=bool)
+    for block in _blocks(encoded):
+        occurs[_codes(block)] = True  # the last entry is for the code -1 of a null
+    occurs = occurs[:-1]
+    gaps = _gaps(texts, missing_values)
     ticks, good, zoned = parse_texts(texts)
-    missing = np.append(gaps, True)[codes]
     bad = occurs & ~good & ~gaps
     if bad.any():
-        row = int(np.argmax((codes >= 0) & bad[codes]))
-        ordered = year_first((cells[at] for at in np.flatnonzero(bad)), name)
-        return _not_a_date(cells[codes[row]].strip(), ordered, column, missing_values, f"{name}, row {row + 1}")
+        row, code = _first(encoded, bad)
+        ordered = year_first((texts[at].as_py() for at in np.flatnonzero(bad).tolist()), name)
+        return _not_a_date(texts[code].as_py().strip(), ordered, column, missing_values, f"{name}, row {row + 1}")
     used = zoned[occurs & ~gaps]
     if used.any() and not used.all():
-        row = int(np.argmax(~missing & (zoned[codes] != zoned[codes[np.argmax(~missing)]])))
+        _, first = _first(encoded, ~gaps)
+        row, code = _first(encoded, ~gaps & (zoned != zoned[first]))
         message = "this cell and those before differ in whether they have a zone; write all dates of a column alike"
-        return Fault(f"{quoted(cells[codes[row]])}: {message}", f"{name}, row {row + 1}, column {column!r}")
-    return Dates(np.append(ticks, 0)[codes], _PER_DAY[_TEXT_UNIT], missing, bool(used[0]) if len(used) else None)
+        return Fault(f"{quoted(texts[code].as_py())}: {message}", f"{name}, row {row + 1}, column {column!r}")
+    at, missing = np.append(ticks, 0), np.append(gaps, True)
+
+    def blocks() -> Iterator[tuple[Ticks, Mask]]:
+        for block in _blocks(encoded):
+            codes = _codes(block)
+            yield at[codes], missing[codes]
+
+    return Dates(blocks, _PER_DAY[_TEXT_UNIT], bool(used[0]) if len(used) else None)
+
+
+def _codes(block: pa.Array) -> Codes:
+    return indices(pa.chunked_array([block]))
+
+
+def _gaps(texts: pa.Array, missing_values: Sequence[str]) -> Mask:
+    """Which texts mean 'missing', or are null."""
+    is_missing = missing_test(missing_values)
+    found = np.zeros(len(texts), dtype=bool)
+    for start in range(0, len(texts), BLOCK_ROWS):  # texts of Python take three times the memory
+        cells = texts.slice(start, BLOCK_ROWS).to_pylist()
+        found[start : start + len(cells)] = [cell is None or is_missing(cell) for cell in cells]
+    return found
+
+
+def _first(encoded: pa.ChunkedArray, which: Mask) -> tuple[int, int]:
+    """The first cell whose code is one of some: its row, from 0, and its code; there must be one."""
+    at, row = np.append(which, False), 0
+    for block in _blocks(encoded):
+        codes = _codes(block)
+        found = np.flatnonzero(at[codes])
+        if len(found):
+            return row + int(found[0]), int(codes[found[0]])
+        row += len(codes)
+    raise AssertionError("no cell has such a code")
 
 
 def _not_a_date(cell: str, ordered: str, column: str, marks: Sequence[str], row: str) -> Fault:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from linreg_cli.config.terms import FUNCTIONS, POWERS, Factor, Term
-from linreg_cli.data.columns.kinds import MISSING, Codes, CodesOnAccess, Column, Mask, Rows, Values
-from linreg_cli.data.columns.rows import first_row, in_blocks
+from linreg_cli.data.columns.kinds import MISSING, CodesOnAccess, Column, Mask, Rows, Values
+from linreg_cli.data.columns.rows import as_slice, first_row, in_blocks, row_blocks
 from linreg_cli.data.encoding.inputs import CategoryInput, Input
 from linreg_cli.errors import Fault
 from linreg_cli.remedies import leave_out, setting
@@ -139,7 +139,8 @@ def applied(factor: Factor, values: Column) -> Column:
 def coded(
     terms: Sequence[Term],
     inputs: Mapping[str, Input],
-    codes: Mapping[str, Codes],
+    codes: Mapping[str, CodesOnAccess],
+    rows: Rows,
     most: int,
     *,
     drop_first: bool,
@@ -151,7 +152,8 @@ def coded(
     Args:
         terms: of all features.
         inputs: column -> its encoding.
-        codes: category -> position in the levels of its encoding of each train row; `MISSING` or `UNKNOWN`.
+        codes: category -> position in the levels of its encoding of each row; `MISSING` or `UNKNOWN`.
+        rows: numbers of the train rows.
         most: the most inputs that a product of categories may become.
         drop_first: whether categories have a reference level.
         keep_one: whether one category keeps all levels, since the model has no bias.
@@ -174,7 +176,10 @@ def coded(
             faults.append(Fault(f"data.features: {term.text!r}: {what}; leave it out with {leave_out(term.text)}"))
             continue
         reduced = {column for column in categories if drop_first and _without(term, column).key in keys}
-        present = _present(categories, codes) if together is None else _known(categories, together.get(term.text, ()))
+        if together is None:
+            present = _present(categories, codes, rows)
+        else:
+            present = _known(categories, together.get(term.text, ()))
         combined = _combinations(categories, reduced, present)
         if drop_first and not keep_one and not reduced and len(categories) == len(term.factors):
             combined = combined[1:]  # as the bias, the products of all levels add up to 1
@@ -201,13 +206,16 @@ def _without(term: Term, column: str) -> Term:
     return Term("", tuple(factor for factor in term.factors if factor.column != column))
 
 
-def _present(categories: Mapping[str, CategoryInput], codes: Mapping[str, Codes]) -> set[tuple[int, ...]]:
+def _present(
+    categories: Mapping[str, CategoryInput], codes: Mapping[str, CodesOnAccess], rows: Rows
+) -> set[tuple[int, ...]]:
     """The codes that train rows have together."""
-    if not categories:
-        return set()
-    together = np.stack([codes[column] for column in categories], axis=1)
-    together = together[(together >= 0).all(axis=1)]
-    return set(map(tuple, np.unique(together, axis=0).tolist()))
+    of_each = [codes[column] for column in categories]
+    found: set[tuple[int, ...]] = set()
+    for _, block in row_blocks(as_slice(rows), len(of_each[0])) if of_each else ():
+        together = np.stack([each[block] for each in of_each], axis=1)
+        found.update(map(tuple, np.unique(together[(together >= 0).all(axis=1)], axis=0).tolist()))
+    return found
 
 
 def _known(

@@ -17,7 +17,6 @@ from linreg_cli.data.columns.chosen import ChosenRows
 from linreg_cli.data.columns.kinds import (
     MISSING,
     Categories,
-    Codes,
     CodesOnAccess,
     EncodedColumns,
     Filled,
@@ -125,10 +124,10 @@ class Encoder:
         }
         shared = with_shared_gaps([each for each in inputs if each.column in own], raw, rows, made_of)
         fitted = {each.column: each for each in (*inputs, *shared)}
-        codes = {each.column: _codes(each, raw, rows) for each in fitted.values() if isinstance(each, CategoryInput)}
+        codes = {each.column: _codes(each, raw) for each in fitted.values() if isinstance(each, CategoryInput)}
         most = max((treatments[column].max_levels for column in raw), default=0)
-        keep_one = keep_one and first is None
-        made, more = coded(terms, fitted, codes, most, drop_first=drop_first, keep_one=keep_one, together=together)
+        keep = keep_one and first is None
+        made, more = coded(terms, fitted, codes, rows, most, drop_first=drop_first, keep_one=keep, together=together)
         faults += more
         if faults:
             raise DataError(faults)
@@ -281,10 +280,10 @@ def _date_part(entry: dict[str, Any]) -> Term:
     return Term(str(entry["column"]), (Factor(str(entry["date"])),), entry["part"])
 
 
-def _codes(each: CategoryInput, raw: Mapping[str, RawColumn], rows: Rows) -> Codes:
+def _codes(each: CategoryInput, raw: Mapping[str, RawColumn]) -> CodesOnAccess:
     values = raw[each.column]
     assert isinstance(values, Categories)
-    return each.codes(values)[rows]
+    return each.codes(values)
 
 
 def _category(

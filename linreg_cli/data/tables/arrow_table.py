@@ -13,6 +13,7 @@ from linreg_cli.data.tables.blocks import ColumnSink, NotInBlocksError, cells_of
 from linreg_cli.data.tables.json_lines import JSON_WHOLE, read_json_lines
 from linreg_cli.data.tables.pandas_metadata import pandas_metadata
 from linreg_cli.data.tables.parquet_columns import BATCH_ROWS, between, read_numbers, row_groups
+from linreg_cli.data.tables.parquet_rows import reader_bytes, row_batches
 from linreg_cli.data.tables.table import Cells, is_number_type, refuse_bad_names
 from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.data.tables.text_numbers import as_numbers
@@ -29,6 +30,7 @@ class ArrowTable:
         path: the file, folder or pattern, for messages.
         parts: its files, in order, at least one.
         missing_values: cells that mean 'missing'; those that are numbers, by value.
+        memory_limit: bytes that the command may take; None: not known.
 
     Raises:
         DataError: if a part cannot be read, or has two columns of one name.
@@ -36,8 +38,10 @@ class ArrowTable:
 
     delimiter: str | None = None
 
-    def __init__(self, path: str, parts: Sequence[str], missing_values: Sequence[str]) -> None:
-        self.name = path
+    def __init__(
+        self, path: str, parts: Sequence[str], missing_values: Sequence[str], memory_limit: int | None = None
+    ) -> None:
+        self.name, self._most = path, reader_bytes(memory_limit)
         self._missing_values = missing_values
         self._parts = list(map(TableFile, parts))
         self._mixed: frozenset[str] = frozenset()
@@ -95,7 +99,7 @@ class ArrowTable:
         sink = ColumnSink(numbers, self._missing_values)
         for place, own in self._parts_of(rows) if names or not found else ():
             part = self._parts[place]
-            self._guard(part, lambda part=part, own=own: _pour(part, names, sink, own))
+            self._guard(part, lambda part=part, own=own: _pour(part, names, sink, self._most, own))
         cells = self._fitting(sink.cells)
         return Cells({**found, **cells.numbers}, cells.others)
 
@@ -117,7 +121,7 @@ class ArrowTable:
     def cell(self, column: str, row: int) -> object:
         """See `Table.cell`."""
         for part in self._parts:
-            for batch in self._load(part).to_batches() if _is_json(part) else _batches(part, [column]):
+            for batch in self._load(part).to_batches() if _is_json(part) else _batches(part, [column], self._most):
                 if row < batch.num_rows:
                     return batch.column(column)[row].as_py()
                 row -= batch.num_rows
@@ -138,7 +142,11 @@ class ArrowTable:
 
             with part.opened() as file:
                 return int(pq.read_metadata(file).num_rows)
-        return self._load(part).num_rows if _is_json(part) else sum(batch.num_rows for batch in _batches(part, []))
+        return (
+            self._load(part).num_rows
+            if _is_json(part)
+            else sum(batch.num_rows for batch in _batches(part, [], self._most))
+        )
 
     def read_all(self) -> pa.Table:
         """See `Table.read_all`. The cells of a column that a part does not have are missing."""
@@ -166,7 +174,7 @@ class ArrowTable:
                 raise NotInBlocksError("each block may have another dictionary")
             for place, own in self._parts_of(rows):
                 names = [name for name in columns if name in self._schemas[place].names]
-                for batch in _batches(self._parts[place], names, n_rows, own):
+                for batch in _batches(self._parts[place], names, self._most, n_rows, own):
                     block = pa.Table.from_batches([batch])
                     if block.schema != empty.schema:
                         block = pa.concat_tables([empty, block], promote_options="permissive").select(columns)
@@ -273,9 +281,9 @@ def _schema(part: TableFile) -> pa.Schema:
         return schema
 
 
-def _pour(part: TableFile, columns: list[str], sink: ColumnSink, rows: tuple[int, int] | None) -> None:
+def _pour(part: TableFile, columns: list[str], sink: ColumnSink, most: int, rows: tuple[int, int] | None) -> None:
     empty = True
-    for batch in _batches(part, columns, rows=rows):
+    for batch in _batches(part, columns, most, rows=rows):
         sink.add(batch)
         empty = False
     if empty:
@@ -283,9 +291,9 @@ def _pour(part: TableFile, columns: list[str], sink: ColumnSink, rows: tuple[int
 
 
 def _batches(
-    part: TableFile, columns: list[str], n_rows: int = BATCH_ROWS, rows: tuple[int, int] | None = None
+    part: TableFile, columns: list[str], most: int, n_rows: int = BATCH_ROWS, rows: tuple[int, int] | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a file in batches, or those from one to another, from 0."""
+    """The rows of a file in batches, or those from one to another, from 0; `most` as for `row_batches`."""
     if part.suffix == ".parquet":
         import pyarrow.parquet as pq
 
@@ -293,8 +301,7 @@ def _batches(
         # otherwise a whole row group is read at once
         with part.opened() as bytes_, pq.ParquetFile(bytes_, pre_buffer=False, buffer_size=buffer) as file:
             groups, at = row_groups(file.metadata, rows)
-            # A second thread would keep a heap of its own, 20 MiB for 16 columns.
-            batches = file.iter_batches(min(n_rows, BATCH_ROWS), groups, columns, use_threads=False)
+            batches = row_batches(file, groups, columns, min(n_rows, BATCH_ROWS), buffer=buffer, most=most)
             yield from between(batches, at, rows)
         return
     with _arrow(part) as (_, batches):

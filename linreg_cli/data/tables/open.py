@@ -34,6 +34,7 @@ def open_table(
     missing_values: Sequence[str] = ("",),
     format_: str | None = None,
     in_blocks: bool = False,
+    memory_limit: int | None = None,
 ) -> Table:
     """Open a table and read its header or schema.
 
@@ -43,16 +44,20 @@ def open_table(
         missing_values: cells that mean 'missing'; in columns of numbers, by value.
         format_: as `locate`.
         in_blocks: whether a table that must be read as a whole is refused, by its format now, else when it is read.
+        memory_limit: bytes that the command may take; None: not known.
 
     Raises:
         ConfigError: for a delimiter that a CSV cannot have.
         DataError: for a file that does not exist, has an unsupported format, or is not what its suffix says, and for
             parts whose columns differ.
     """
-    return with_normal_names(_open(locate(path, format_), text, missing_values, in_blocks=in_blocks))
+    found = locate(path, format_)
+    return with_normal_names(_open(found, text, missing_values, in_blocks=in_blocks, memory_limit=memory_limit))
 
 
-def _open(found: Location, text: TextFormat, missing_values: Sequence[str], *, in_blocks: bool) -> Table:
+def _open(
+    found: Location, text: TextFormat, missing_values: Sequence[str], *, in_blocks: bool, memory_limit: int | None
+) -> Table:
     path, suffix = found.name, found.suffix
     if suffix in CSV_SUFFIXES:
         delimiter = text.delimiter or CSV_SUFFIXES[suffix]
@@ -66,7 +71,7 @@ def _open(found: Location, text: TextFormat, missing_values: Sequence[str], *, i
         _refuse_text_settings(text, path, suffix if found.what == "file" else f"a {found.what} of {suffix} files")
         if in_blocks and suffix == ".jsonl":
             raise DataError(refused(JSON_WHOLE), path)
-        return ArrowTable(path, found.files, missing_values)
+        return ArrowTable(path, found.files, missing_values, memory_limit)
     known = ", ".join((*CSV_SUFFIXES, *(f".csv{suffix}" for suffix in COMPRESSIONS), *OTHER_SUFFIXES))
     remedy = _REMEDIES.get(Path(object_name(path)).suffix.lower(), "rename the file if it is one of these")
     raise DataError(f"unsupported file format; linreg reads {known}, and folders of one of them; {remedy}", path)

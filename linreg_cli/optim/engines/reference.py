@@ -12,7 +12,7 @@ from torch.optim.sgd import sgd
 
 from linreg_cli.optim.engines.threads import threads_of_step
 from linreg_cli.optim.engines.windows import Window, windows_of
-from linreg_cli.optim.losses import CHUNK_ROWS, Loss
+from linreg_cli.optim.losses import Loss, chunk_rows
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import AnyRows, sum_of_weights
 from linreg_cli.optim.state import TrainingState
@@ -78,7 +78,7 @@ class ReferenceExecutor:
             epoch, batch = plan.locate(step)
             if step == start or batch == 0:
                 lr = plan.learning_rate(epoch)
-            if plan.is_full_batch and plan.n_samples > CHUNK_ROWS:
+            if plan.is_full_batch and plan.n_samples > chunk_rows(self._rows.n_features):
                 value, gradients = self._of_all(plan, model, parameters)
             else:
                 if window is None or step == window.stop:
@@ -105,14 +105,14 @@ class ReferenceExecutor:
         return losses
 
     def _of_all(self, plan: StepPlan, model: nn.Module, parameters: list[nn.Parameter]) -> tuple[float, list[Tensor]]:
-        """The loss of a full batch of many rows and its gradients, `CHUNK_ROWS` rows at a time, added up in float64.
+        """The loss of a full batch of many rows and its gradients, `chunk_rows` at a time, added up in float64.
 
         So it is the same in memory and on the disk, and no more rows are in memory.
         """
         count = 1 if plan.loss.is_sum else plan.n_samples * self._rows.n_targets
         total = torch.zeros((), dtype=torch.float64, device=parameters[0].device)
         sums = [torch.zeros_like(each, dtype=torch.float64) for each in parameters]
-        for part in self._rows.parts(CHUNK_ROWS):
+        for part in self._rows.parts(chunk_rows(self._rows.n_features)):
             elements = plan.loss.elements(model(part.X_nd) - part.y_nk)
             loss = (elements if part.weight_n is None else elements * part.weight_n[:, None]).sum()
             total += loss.detach()
@@ -130,6 +130,6 @@ class ReferenceExecutor:
 def loss_over(rows: AnyRows, loss: Loss, model: nn.Module) -> float:
     """The loss of a model over all rows, in memory or on the disk, accumulated in float64, as `Loss.over`."""
     total = 0.0
-    for part in rows.parts(CHUNK_ROWS):
+    for part in rows.parts(chunk_rows(rows.n_features)):
         total = loss.sum_over(model, part.X_nd, part.y_nk, total, weight_n=part.weight_n)
     return loss.of_sum(total, sum_of_weights(rows) * rows.n_targets)

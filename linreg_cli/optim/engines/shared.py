@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from linreg_cli.blas import one_blas_thread
 from linreg_cli.data.columns.divided import DividedRows
-from linreg_cli.optim.engines.blas import one_blas_thread
 from linreg_cli.optim.engines.shard_batches import Batches, of_all_shards
 from linreg_cli.optim.engines.shard_work import ShardWork
 from linreg_cli.optim.plan import StepPlan

@@ -11,7 +11,7 @@ from torch import nn
 from linreg_cli.data.columns.divided import DividedRows, Part, in_order
 from linreg_cli.model import linear_layer
 from linreg_cli.optim.engines.threads import one_thread
-from linreg_cli.optim.losses import CHUNK_ROWS, Loss
+from linreg_cli.optim.losses import Loss, chunk_rows
 
 
 def loss_of_parts(rows: DividedRows, loss: Loss, model: nn.Sequential) -> float:
@@ -35,7 +35,7 @@ def _sums(part: Part, loss: Loss, weight_kd: Any, bias_k: Any) -> Sequence[float
     weights = torch.from_numpy(weight_kd), None if bias_k is None else torch.from_numpy(bias_k)
     model = functools.partial(_predicted, weights)
     with one_thread():
-        for at in part.blocks(CHUNK_ROWS):
+        for at in part.blocks(chunk_rows(part.X_nd.shape[1])):
             X_nd, y_nk = (torch.from_numpy(np.asarray(values[at])) for values in (part.X_nd, part.y_nk))
             X_nd = (
                 X_nd.clone()

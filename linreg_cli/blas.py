@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -16,16 +17,16 @@ _lock, _waiting, _before = threading.Lock(), 0, list[int]()
 
 
 @contextlib.contextmanager
-def one_blas_thread(*, wanted: bool = True) -> Iterator[None]:
-    """A context in which the BLAS of numpy and scipy computes on one thread, whatever the environment says.
+def one_blas_thread(*, always: bool = True) -> Iterator[None]:
+    """A context in which the BLAS of numpy and scipy computes on one thread.
 
     It is that of the whole process, so the last of several contexts at once restores what was there before the first.
 
     Args:
-        wanted: False: nothing is changed.
+        always: whatever the environment says; False: where it says nothing, as is so in a program that calls linreg.
     """
     global _waiting
-    if not wanted:
+    if not always and os.environ.get("OPENBLAS_NUM_THREADS"):
         yield
         return
     with _lock:

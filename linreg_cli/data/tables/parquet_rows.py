@@ -1,0 +1,148 @@
+"""The rows of a Parquet file in batches, in memory that need not grow with the number of its columns.
+
+A reader holds a page and a dictionary of each column that it reads. Where all columns would take too much, the columns
+of a row group are read some at a time into a temporary file without a name, and its batches are read back from there,
+all columns at once.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from io import FileIO
+from typing import Any
+
+import pyarrow as pa
+
+from linreg_cli.data.columns.arrow import release_unused
+from linreg_cli.data.columns.on_disk import open_nameless
+
+#: Bytes that a reader holds of a column, at most: a page and a dictionary of the usual size.
+_PAGES = 2 * 2**20
+#: Of the memory that a command may take, what a reader may; where no limit is known, bytes.
+_SHARE, _USUAL = 5 / 8, 2**30
+
+
+def reader_bytes(memory_limit: int | None) -> int:
+    """The bytes that a reader may hold of all columns.
+
+    Args:
+        memory_limit: what the command may take, in bytes; None: not known.
+
+    >>> reader_bytes(64 * 2**20) // 2**20, reader_bytes(None) // 2**20
+    (40, 1024)
+    """
+    return _USUAL if memory_limit is None else int(_SHARE * memory_limit)
+
+
+def row_batches(
+    file: Any, groups: Sequence[int], columns: Sequence[str], n_rows: int, *, buffer: int, most: int
+) -> Iterator[pa.RecordBatch]:
+    """Some columns of some row groups in batches of `n_rows` rows, the last one of the rest.
+
+    Args:
+        file: a `ParquetFile`, open.
+        groups: the row groups, in order.
+        columns: their names.
+        n_rows: of a batch; a column of dictionary type may have fewer.
+        buffer: bytes that the file reads ahead of each column.
+        most: bytes that a reader may hold; see `reader_bytes`.
+
+    Raises:
+        pa.ArrowException: if the file cannot be read.
+        OSError: likewise, and if a temporary file is needed and cannot be written.
+    """
+    sets = list(_sets(file, groups, columns, buffer, most))
+    if len(sets) < 2:
+        # A second thread would keep a heap of its own, 20 MiB for 16 columns.
+        yield from file.iter_batches(n_rows, groups, columns, use_threads=False)
+        return
+    schema = pa.schema([file.schema_arrow.field(name) for name in columns], file.schema_arrow.metadata)
+    batches = (batch for group in groups for batch in _from_disk(file, group, sets, n_rows, schema))
+    yield from of_rows(batches, n_rows)
+
+
+def of_rows(batches: Iterable[pa.RecordBatch], n_rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of `n_rows`, the last one of the rest.
+
+    >>> some = [pa.record_batch({"x": pa.array([1, 2])}), pa.record_batch({"x": pa.array([3, 4, 5])})]
+    >>> [batch.column("x").to_pylist() for batch in of_rows(some, 3)]
+    [[1, 2, 3], [4, 5]]
+    """
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        while (count := sum(each.num_rows for each in held)) >= n_rows:
+            rows = pa.Table.from_batches(held)
+            yield from rows.slice(0, n_rows).combine_chunks().to_batches()
+            held = rows.slice(n_rows).to_batches() if count > n_rows else []
+    if held:
+        yield from pa.Table.from_batches(held).combine_chunks().to_batches()
+
+
+def _sets(file: Any, groups: Sequence[int], columns: Sequence[str], buffer: int, most: int) -> Iterator[list[str]]:
+    """The columns that are read together: all of them, or some at a time that a reader holds a quarter of `most` of."""
+    arrow, named = file.schema_arrow, frozenset(columns)
+    is_narrow = len(named) * (_PAGES + buffer) <= most or not groups
+    taken = {} if is_narrow else _bytes_of(file.metadata, groups, named, buffer)
+    if sum(taken.values()) <= most or any(pa.types.is_dictionary(arrow.field(name).type) for name in named):
+        yield list(columns)
+        return
+    some: list[str] = []
+    held = 0
+    for name in columns:
+        if some and held + taken[name] > most // 4:
+            yield some
+            some, held = [], 0
+        some.append(name)
+        held += taken[name]
+    yield some
+
+
+def _bytes_of(metadata: Any, groups: Sequence[int], columns: frozenset[str], buffer: int) -> dict[str, int]:
+    """Column -> the bytes that a reader holds of it, by the largest row group; one of lists or structs is several."""
+    about, found = (
+        max(map(metadata.row_group, groups), key=lambda each: each.total_byte_size),
+        dict.fromkeys(columns, 0),
+    )
+    for each in map(about.column, range(about.num_columns)):
+        path = each.path_in_schema
+        name = path if path in columns else path.partition(".")[0]
+        if name in columns:
+            found[name] += min(each.total_uncompressed_size, _PAGES) + min(each.total_compressed_size, buffer)
+    return found
+
+
+def _from_disk(
+    file: Any, group: int, sets: Sequence[Sequence[str]], n_rows: int, schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """The batches of a row group, all columns at once."""
+    with open_nameless() as scratch:
+        places = [list(_written(scratch, file.iter_batches(n_rows, [group], some, use_threads=False))) for some in sets]
+        for pieces in zip(*places, strict=True):
+            columns = itertools.chain.from_iterable(_read(scratch, *place).columns for place in pieces)
+            yield pa.RecordBatch.from_arrays([*columns], schema=schema)
+
+
+def _written(scratch: FileIO, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, int]]:
+    """Where each of some batches stands in a file that they are appended to: its first byte, and their number."""
+    for batch in batches:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as stream:
+            stream.write_batch(batch)
+        rest = memoryview(sink.getvalue())
+        place = scratch.tell(), len(rest)
+        while len(rest):
+            rest = rest[scratch.write(rest) :]
+        yield place
+    release_unused()  # before other columns are read
+
+
+def _read(scratch: FileIO, first: int, count: int) -> pa.RecordBatch:
+    scratch.seek(first)
+    content = bytearray()
+    while len(content) < count:
+        more = scratch.read(count - len(content))
+        if not more:
+            raise OSError("a temporary file with columns is truncated")
+        content += more
+    with pa.ipc.open_stream(pa.py_buffer(content)) as stream:
+        return stream.read_next_batch()

@@ -139,6 +139,16 @@ def test_nothing_that_moves_or_is_curved(linreg, size):
     assert (values["rank"], values["curvature"]["max"], values["dependent_columns"]) == (0, 0, ["x"])
 
 
+def test_a_target_whose_logarithm_is_trained_may_have_squares_that_overflow(linreg, table):
+    """The condition number is about the columns alone; numpy is silent about the target."""
+    x, noise = np.random.default_rng(0).normal(size=(2, 30))
+    config = table({"x": x, "y": 1e160 * np.exp(x + noise / 9)})
+    found = linreg("inspect", "-c", config, "--set", "preprocess.target_transform=log", "--json")
+    assert found.err == ""
+    A = np.column_stack([x, np.ones(30)])
+    assert found.json["condition_number"] == pytest.approx(np.linalg.cond(A), rel=1e-12)
+
+
 @pytest.mark.parametrize("unit", ["1e200", "1e-200"])
 def test_values_whose_squares_are_no_numbers_are_refused(linreg, unit):
     rows = f"data.rows=[[{unit}, 1], [2{unit[1:]}, 2], [3{unit[1:]}, 4]]"

@@ -25,8 +25,8 @@ ORDER = {
         "every_fault", "opening", "load",
     ],
     "linreg_cli.optim": [
-        "losses", "schedules", "stopping", "batch_losses", "row_order", "transfer", "rows", "held", "split_rows",
-        "routing", "plan",
+        "losses", "schedules", "stopping", "batch_losses", "row_order", "transfer", "packing", "rows", "held",
+        "split_rows", "routing", "plan",
         "state", "trail", "engines", "fit",
     ],
 }  # fmt: skip

@@ -175,9 +175,10 @@ class Scaling:
     @property
     def stack(self) -> tuple[Sequence[str], Sequence[Callable[[Column], Column]]]:
         """The columns, and for each what scales its values in float64; of a table whose values are in range."""
-        return self.columns, [functools.partial(self._scaled, position) for position in range(len(self.columns))]
+        return self.columns, [functools.partial(self.scaled, position) for position in range(len(self.columns))]
 
-    def _scaled(self, position: int, values: Column) -> Column:
+    def scaled(self, position: int, values: Column) -> Column:
+        """Values of the column at a position, in scaled units."""
         if self.scale[position] == 0:
             return np.zeros(len(values))
         return np.asarray((forward(self.transform, values) - self.center[position]) / self.scale[position])

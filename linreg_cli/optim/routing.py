@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.divided import DividedRows, RowsOfRanks
 from linreg_cli.data.columns.rows import as_slice, count, part
 from linreg_cli.errors import DataError
 from linreg_cli.optim.held import HeldMatrix
+from linreg_cli.optim.packing import Packing
 from linreg_cli.optim.row_order import COUNTED_ROWS, Blocks, RowOrder
 from linreg_cli.optim.rows import SharedTrainRows, TrainRows
 from linreg_cli.optim.split_rows import (
@@ -107,7 +107,8 @@ def routed(
     weights = None
     if dataset.weights is not None:
         weights = HeldMatrix(ranks, number, 2, (n, 1), np.float64, bounds, fits=True)[0:n][:, 0]
-    return SharedTrainRows(RowsOfRanks(X_nd, y_nk, weights, ranks, number))
+    packing = Packing.of(dataset, preprocessor.features, name)
+    return SharedTrainRows(RowsOfRanks(X_nd, y_nk, weights, ranks, number), packing)
 
 
 def held_out_of_ranks(
@@ -211,6 +212,7 @@ def _go(ranks: "Ranks", route: Route) -> tuple[Refused | None, Zeros]:
     mine = slice(bounds[ranks.rank], bounds[ranks.rank + 1])
     out = _Own(mine, d, k, dtype, weighted=weighted)
     zeros, fault, size = no_values(route.preprocessor), None, block_rows(dataset)
+    packing = Packing.of(dataset, route.preprocessor.features, route.dtype)
     longest = max(last - first for first, last in itertools.pairwise(route.starts))
     n = count(rows, dataset.n_samples)
     for start in range(0, longest, size):
@@ -222,11 +224,11 @@ def _go(ranks: "Ranks", route: Route) -> tuple[Refused | None, Zeros]:
             if fault is None:  # another error, such as a file that cannot be read
                 raise
             some = scaled(dataset, route.preprocessor, slice(0, 0), dtype, zeros)
-        _round(ranks, some, places[at], bounds, out)
+        _round(ranks, some, places[at], bounds, out, packing)
     held = route.shards.of_ranks(ranks.size)[ranks.rank]
     parts = (route.shards.bounds[held.start : held.stop + 1] - mine.start).tolist()
-    weights = None if out.weight_n is None else out.weight_n.numpy()
-    ranks.held[route.number] = DividedRows(out.X_nd.numpy(), out.y_nk.numpy(), weights, parts, before=mine.start)
+    X_nd, y_nk, *weights = (each.numpy() for each in out.rows.tensors)
+    ranks.held[route.number] = DividedRows(X_nd, y_nk, weights[0] if weights else None, parts, before=mine.start)
     return fault, zeros
 
 
@@ -235,43 +237,43 @@ class _Own:
 
     def __init__(self, where: slice, d: int, k: int, dtype: torch.dtype, *, weighted: bool) -> None:
         count = where.stop - where.start
-        self.X_nd, self.y_nk = torch.empty(count, d, dtype=dtype), torch.empty(count, k, dtype=dtype)
-        self.weight_n = torch.empty(count, dtype=dtype) if weighted else None
-        self._first, self._d, self._k = where.start, d, k
+        weight_n = torch.empty(count, dtype=dtype) if weighted else None
+        self.rows = TrainRows(torch.empty(count, d, dtype=dtype), torch.empty(count, k, dtype=dtype), weight_n)
+        self._first = where.start
 
-    def write(self, places: Places, values: Tensor) -> None:
-        """Fill in rows of [X | y | weight], of the same dtype."""
+    def write(self, places: Places, rows: TrainRows) -> None:
+        """Fill in rows of the same dtype."""
         if not len(places):
             return
         at: Any = torch.from_numpy(places.astype(np.int64) - self._first)
         if places[-1] - places[0] == len(places) - 1 and is_ascending(places):
             at = slice(int(at[0]), int(at[-1]) + 1)
-        self.X_nd[at], self.y_nk[at] = values[:, : self._d], values[:, self._d : self._d + self._k]
-        if self.weight_n is not None:
-            self.weight_n[at] = values[:, -1]
+        for own, values in zip(self.rows.tensors, rows.tensors, strict=True):
+            own[at] = values
 
 
-def _round(ranks: "Ranks", some: TrainRows, places: Places, bounds: list[int], out: _Own) -> None:
+def _round(ranks: "Ranks", some: TrainRows, places: Places, bounds: list[int], out: _Own, packing: Packing) -> None:
     """Give each process those of some rows that are its own, and write what the others give."""
     rank_of = np.searchsorted(bounds[1:], places, side="right")
     order = np.argsort(rank_of, kind="stable")
     counts = np.zeros((ranks.size, ranks.size))
     counts[ranks.rank] = np.bincount(rank_of, minlength=ranks.size)
     ranks.gather(counts, [range(rank, rank + 1) for rank in range(ranks.size)])
-    columns = [some.X_nd, some.y_nk, *([] if some.weight_n is None else [some.weight_n[:, None]])]
-    together = torch.cat(columns, dim=1)[torch.from_numpy(order)]
-    sent, ends = torch.from_numpy(places[order]), np.cumsum(counts[ranks.rank]).astype(int).tolist()
+    ordered, sent = some.chosen(torch.from_numpy(order)), torch.from_numpy(places[order])
+    ends = np.cumsum(counts[ranks.rank]).astype(int).tolist()
     given = list(itertools.pairwise([0, *ends]))
+    first, last = given[ranks.rank]
+    out.write(sent[first:last].numpy(), ordered.part(first, last))
     incoming = counts[:, ranks.rank].astype(int).tolist()
     incoming[ranks.rank] = 0
+    rows_in = [ordered.empty(each) for each in incoming]
+    given[ranks.rank] = first, first
     places_in = [torch.empty(each, dtype=sent.dtype) for each in incoming]
-    values_in = [torch.empty(each, together.shape[1], dtype=together.dtype) for each in incoming]
-    ranks.exchange([sent[first:last] for first, last in given], places_in)
-    ranks.exchange([together[first:last] for first, last in given], values_in)
-    first, last = given[ranks.rank]
-    out.write(sent[first:last].numpy(), together[first:last])
-    for each, values in zip(places_in, values_in, strict=True):
-        out.write(each.numpy(), values)
+    coming = [[at, *packing.room(rows.tensors)] for at, rows in zip(places_in, rows_in, strict=True)]
+    ranks.exchange([[sent[a:b], *packing.packed(ordered.part(a, b).tensors)] for a, b in given], coming)
+    for at, rows, (_, *travelled) in zip(places_in, rows_in, coming, strict=True):
+        packing.unpack(travelled, rows.tensors)
+        out.write(at.numpy(), rows)
 
 
 def _hold_split(

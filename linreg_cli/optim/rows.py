@@ -12,6 +12,7 @@ from linreg_cli.data.columns.divided import RowsOfRanks
 from linreg_cli.data.columns.row_file import StoredMatrix, stored
 from linreg_cli.errors import DataError
 from linreg_cli.optim import transfer
+from linreg_cli.optim.packing import Packing
 from linreg_cli.readers import without_statistics
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -74,6 +75,10 @@ class TrainRows:
         """Memory of a device for as many rows, whose numbers are arbitrary."""
         X_nd, y_nk, *weights = (torch.empty_like(each, device=device) for each in self.tensors)
         return TrainRows(X_nd, y_nk, weights[0] if weights else None)
+
+    def empty(self, n_samples: int) -> "TrainRows":
+        """Memory for so many rows of these columns, whose numbers are arbitrary."""
+        return TrainRows(*(torch.empty(n_samples, *each.shape[1:], dtype=each.dtype) for each in self.tensors))
 
     def on(self, device: torch.device) -> "TrainRows":
         """The same rows on a device."""
@@ -214,11 +219,13 @@ class SharedTrainRows:
     Args:
         divided: the rows of the shards, each in the memory of its process, float32 or float64; the weights, with mean 1
             and in the precision of training, here, too.
+        packing: in which their rows travel between processes; None: as they are.
     """
 
     device = torch.device("cpu")
 
-    def __init__(self, divided: RowsOfRanks) -> None:
+    def __init__(self, divided: RowsOfRanks, packing: Packing | None = None) -> None:
+        self.packing = packing or Packing.none()
         self.divided, self.X_nd, self.y_nk, self.weights = divided, divided.X_nd, divided.y_nk, divided.weight_n
         self.n_samples, self.n_features = self.X_nd.shape
         self.n_targets, self.dtype = self.y_nk.shape[1], str(self.X_nd.dtype)

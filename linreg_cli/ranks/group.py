@@ -233,12 +233,12 @@ class Ranks:
 
         return wait
 
-    def exchange(self, given: Sequence[Tensor], found: Sequence[Tensor]) -> None:
+    def exchange(self, given: Sequence[Sequence[Tensor]], found: Sequence[Sequence[Tensor]]) -> None:
         """Give every other rank numbers, and receive those that it gives; all ranks call it at once.
 
         Args:
             given: for each rank, contiguous; those for this one stay.
-            found: from each rank, contiguous, filled in; as many numbers, of the same dtype, as that rank gives.
+            found: from each rank, contiguous, filled in; as many numbers, of the same dtypes, as that rank gives.
         """
         with _noticing_loss(self):
             works = [dist.irecv(_bytes(values), rank) for rank, values in self._travelling(found)]
@@ -247,9 +247,10 @@ class Ranks:
                 assert work is not None
                 work.wait()
 
-    def _travelling(self, of_ranks: Sequence[Tensor]) -> list[tuple[int, Tensor]]:
+    def _travelling(self, of_ranks: Sequence[Sequence[Tensor]]) -> list[tuple[int, Tensor]]:
         """(rank, numbers) of the other ranks that have some."""
-        return [(rank, each) for rank, each in enumerate(of_ranks) if rank != self.rank and each.numel()]
+        all_of_them = [(rank, each) for rank, several in enumerate(of_ranks) for each in several]
+        return [(rank, each) for rank, each in all_of_them if rank != self.rank and each.numel()]
 
     def fail(self, error: BaseException) -> None:
         """Leave the reason for rank 0 why this rank ends."""

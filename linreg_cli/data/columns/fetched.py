@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linreg_cli.data.columns.kinds import Column, DividedValues, Mask, Rows, Values, pieces
+from linreg_cli.data.columns.narrow import KINDS, narrowed
 from linreg_cli.data.columns.on_disk import group_rows
 from linreg_cli.data.columns.row_set import RowArray
 
@@ -100,15 +101,13 @@ class FetchedValues(DividedValues):
 
     def in_turn(self) -> Iterator[Column]:
         """As `DividedValues.in_turn`: the others read their rows, and send them piece by piece, when asked once."""
-        import torch
-
         self._ranks.ask(_send_in_turn, self)
         yield from pieces(self._ranks.held[self.number])
         for rank, (first, last) in enumerate(itertools.pairwise(self._bounds)):
             for start in range(first, last, _IN_TURN) if rank else ():
-                values = np.empty(min(_IN_TURN, last - start))
-                self._ranks.receive_into(torch.from_numpy(values), rank)
-                yield values
+                kind = KINDS[int(self._ranks.receive([1], "uint8", rank))]
+                found = self._ranks.receive([min(_IN_TURN, last - start)], kind.name, rank).numpy()
+                yield found.astype(np.float64, copy=False)
         self._ranks.done()
 
     def _between(self, first: int, last: int) -> Column:
@@ -196,11 +195,13 @@ def _send(ranks: "Ranks", values: Values, wanted: Sequence[Any]) -> None:
 
 
 def _send_in_turn(ranks: "Ranks", values: Values) -> None:
-    """As another rank, send all of its rows of a column."""
+    """As another rank, send all of its rows of a column, each piece with its type before it."""
     import torch
 
     for start in range(0, len(values), _IN_TURN):
-        ranks.send(torch.from_numpy(np.ascontiguousarray(values[start : start + _IN_TURN])), 0)
+        piece = narrowed(np.ascontiguousarray(values[start : start + _IN_TURN]))
+        ranks.send(torch.tensor([KINDS.index(piece.dtype)], dtype=torch.uint8), 0)
+        ranks.send(torch.from_numpy(piece), 0)
 
 
 def _of_part(

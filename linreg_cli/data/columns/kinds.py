@@ -300,6 +300,10 @@ class EncodedColumns(Mapping[str, Column]):
         """These columns and further ones."""
         return EncodedColumns({**self._numbers, **numbers}, self._indicators)
 
+    def is_indicator(self, name: str) -> bool:
+        """Whether a column has only 0 and 1 where no cell is missing."""
+        return name in self._indicators or isinstance(self._numbers.get(name), Gaps)
+
     @property
     def n_samples(self) -> int:
         """Rows of each column."""

@@ -12,6 +12,7 @@ from linreg_cli.blas import one_blas_thread
 from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.optim.engines.shard_batches import Batches, of_all_shards
 from linreg_cli.optim.engines.shard_work import ShardWork
+from linreg_cli.optim.packing import Packing
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.rows import AnyRows, MeasuredRows, SharedTrainRows, TrainRows
 
@@ -53,7 +54,8 @@ class SharedWork:
             return self
         ranks, given = rows.divided.ranks, rows.divided.number
         held, self._number = plan.shards.of_ranks(ranks.size), ranks.next_number()
-        self._work = ShardWork(plan, _held(ranks, given), held[0], _Exchange(ranks, held, self._number))
+        packing = rows.packing
+        self._work = ShardWork(plan, _held(ranks, given), held[0], _Exchange(ranks, held, self._number, packing))
         self._work.load(kernels)  # first: the other ranks find on the disk what was compiled
         ranks.ask(_begin, self._number, replace(plan, learning_rate=_not_asked_for), kernels, given)
         ranks.done()
@@ -92,7 +94,7 @@ def _begin(ranks: "Ranks", number: int, plan: StepPlan, kernels: tuple[str, ...]
     """As another rank, hold the work of a number on the shards of this rank, whose rows it holds."""
     assert plan.shards is not None
     shards = plan.shards.of_ranks(ranks.size)
-    work = ShardWork(plan, _held(ranks, rows), shards[ranks.rank], _Exchange(ranks, shards, number))
+    work = ShardWork(plan, _held(ranks, rows), shards[ranks.rank], _Exchange(ranks, shards, number, Packing.none()))
     work.load(kernels)
     ranks.held[number] = work
 
@@ -118,8 +120,8 @@ def _not_asked_for(epoch: int) -> float:
 class _Exchange:
     """The exchange of the sums of shards that ranks hold, and of their rows; the ranks hold their work by `number`."""
 
-    def __init__(self, ranks: "Ranks", held: list[range], number: int) -> None:
-        self._ranks, self._held, self._number = ranks, held, number
+    def __init__(self, ranks: "Ranks", held: list[range], number: int, packing: Packing) -> None:
+        self._ranks, self._held, self._number, self._packing = ranks, held, number, packing
         self._counted: tuple[int, Any] | None = None
 
     def gather(self, parts_SW: Any) -> None:
@@ -130,7 +132,7 @@ class _Exchange:
         """As `shard_work.Exchange.batches`: the next ones come while steps are taken."""
         n_SC = self._counts(own, epoch)
         ends = [*range(first, first + count, at_once), first + count]
-        self._ranks.ask(_give_batches, self._number, epoch, ends)
+        self._ranks.ask(_give_batches, self._number, epoch, ends, self._packing)
         windows = (self._window(own, n_SC, begin, end) for begin, end in itertools.pairwise(ends))
         ahead = [next(windows)]
         try:
@@ -157,9 +159,18 @@ class _Exchange:
         """Rows of some batches, process by process, that others send from now on, and what waits for them."""
         sizes = [int(n_SC[held.start : held.stop, first:stop].sum()) for held in self._held]
         bounds = [0, *itertools.accumulate(sizes)]
-        rows = TrainRows(*(torch.empty(bounds[-1], *each.shape[1:], dtype=each.dtype) for each in own.rows.tensors))
-        parts = [(rank, rows.part(*ends)) for rank, ends in enumerate(itertools.pairwise(bounds)) if rank]
-        return rows, self._ranks.receiving([(rank, each) for rank, part in parts for each in part.tensors if len(each)])
+        rows = own.rows.empty(bounds[-1])
+        parts = [rows.part(*ends) for ends in itertools.pairwise(bounds)]
+        coming = [self._packing.room(part.tensors) if rank else [] for rank, part in enumerate(parts)]
+        travelling = [(rank, each) for rank, some in enumerate(coming) for each in some if each.numel()]
+        received = self._ranks.receiving(travelling)
+
+        def wait() -> None:
+            received()
+            for part, travelled in zip(parts[1:], coming[1:], strict=True):
+                self._packing.unpack(travelled, part.tensors)
+
+        return rows, wait
 
 
 def _put(rows: TrainRows, first: TrainRows) -> None:
@@ -173,10 +184,10 @@ def _count(ranks: "Ranks", number: int, epoch: int) -> Any:
     return ranks.held[number].batches(epoch).counts
 
 
-def _give_batches(ranks: "Ranks", number: int, epoch: int, ends: list[int]) -> None:
+def _give_batches(ranks: "Ranks", number: int, epoch: int, ends: list[int], packing: Packing) -> None:
     """As another rank, send rank 0 its rows of the batches from each to the next."""
     batches: Batches = ranks.held[number].batches(epoch)
     for first, stop in itertools.pairwise(ends):
-        for values in batches.some(first, stop - first).tensors:
-            if len(values):
+        for values in packing.packed(batches.some(first, stop - first).tensors):
+            if values.numel():
                 ranks.send(values, 0)

@@ -313,6 +313,11 @@ def test_the_learning_curve_ends_at_the_errors_of_least_squares_on_all_rows(mate
     assert_legible(learning_curve_figure([curve], target="price", title="t"))
 
 
+def test_the_learning_curve_of_a_long_table_is_that_of_some_rows(material, monkeypatch):
+    monkeypatch.setattr(subsets, "_MOST_ROWS", 20)
+    assert learning_curve(material(columns()), "price", "t").sizes[-1] == 20
+
+
 def test_a_table_that_is_gone_or_has_changed_is_said_and_the_other_pictures_are_drawn(material, linreg, tmp_path):
     material(columns())
     (tmp_path / "t.csv").unlink()

@@ -2,16 +2,19 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from linreg_cli.config.schema import Config
 from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.plan import StepPlan
-from linreg_cli.optim.row_order import Full, Given
+from linreg_cli.optim.row_order import Blocks, Full, Given
 
 
-def make_plan(n_samples: int, batch_size: int, *, shuffle: bool = True, seed: int = 0) -> StepPlan:
+def make_plan(
+    n_samples: int, batch_size: int, *, shuffle: bool = True, seed: int = 0, n_blocks: int | None = None
+) -> StepPlan:
     return StepPlan(
         n_samples=n_samples,
         batch_size=batch_size,
@@ -20,6 +23,7 @@ def make_plan(n_samples: int, batch_size: int, *, shuffle: bool = True, seed: in
         seed=seed,
         loss=Loss("mse"),
         learning_rate=lambda _: 0.1,
+        n_blocks=n_blocks,
     )
 
 
@@ -77,6 +81,26 @@ def test_an_order_of_narrow_integers_is_the_same_order(n_samples):
         narrow = plan.row_order(1, torch.int32)
         assert narrow.dtype == torch.int32
         assert torch.equal(narrow.long(), plan.row_order(1))
+
+
+@pytest.mark.parametrize(("n_samples", "batch_size"), [(1, 1), (40, 1), (40, 7), (40, 39), (40, 40)])
+@pytest.mark.parametrize("about", [{"shuffle": False}, {"shuffle": True}, {"shuffle": True, "n_blocks": 6}], ids=str)
+def test_the_batches_of_steps_are_those_of_the_row_orders(n_samples, batch_size, about):
+    plan = make_plan(n_samples, batch_size, **about)
+    expected = []
+    for epoch in range(plan.epochs):
+        order = plan.row_order(epoch)
+        order = np.arange(n_samples) if order is None else order.numpy()
+        expected += [order[slice(*plan.batch_bounds(batch))].tolist() for batch in range(plan.steps_per_epoch)]
+    for start, stop in ((0, plan.total_steps), (1, 3), (plan.steps_per_epoch - 1, plan.total_steps - 1), (2, 2)):
+        assert [rows.tolist() for rows in plan.batches(start, stop)] == expected[start:stop]
+
+
+def test_a_few_batches_draw_no_more_than_the_blocks_that_they_are_in(monkeypatch):
+    plan, drawn, rows = make_plan(1_000, 10, n_blocks=20), [], Blocks.rows
+    monkeypatch.setattr(Blocks, "rows", lambda self, *at: drawn.append(at) or rows(self, *at))
+    assert sum(map(len, plan.batches(0, 3))) == 30
+    assert len(drawn) == 1
 
 
 def test_without_shuffling_the_order_is_the_given_one():

@@ -7,12 +7,14 @@ import numpy.typing as npt
 
 from linreg_cli.data.columns.divided import Part
 from linreg_cli.data.columns.rows import Matrix
-from linreg_cli.least_squares.factor import blocks
+from linreg_cli.least_squares.factor import BLOCK_ROWS, blocks
 from linreg_cli.wording import number
 
 #: The largest n p^2 for n rows and p parameters: the QR takes about twice as many operations, which is a few seconds.
 MOST_WORK = 1e10
 MOST_PARAMETERS = 2_000
+#: Numbers that are looked at together.
+_NUMBERS = 2**20
 #: Squares of larger values overflow, and those of a column that has only smaller values underflow.
 _LARGEST, _SMALLEST = 1e140, 1e-140
 
@@ -59,7 +61,7 @@ def _largest(values: Matrix, of: slice | None = None) -> npt.NDArray[Any]:
     """The largest absolute value of each column, without a copy of the array, shape (n_columns,)."""
     largest: npt.NDArray[Any] = np.zeros(values.shape[1], dtype=values.dtype)
     first, last = (0, len(values)) if of is None else (of.start, of.stop)
-    for rows in blocks(last - first):
+    for rows in blocks(last - first, max(1, min(BLOCK_ROWS, _NUMBERS // max(1, values.shape[1])))):
         part = values[rows.start + first : rows.stop + first]
         largest = np.maximum(largest, np.maximum(part.max(axis=0, initial=0.0), -part.min(axis=0, initial=0.0)))
     return largest

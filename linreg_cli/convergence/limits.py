@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from linreg_cli.config.schema import ScheduleConfig
 from linreg_cli.convergence.crossing import first_crossing
@@ -226,16 +225,11 @@ def must_diverge(problem: Problem, rule: SgdRule, lr: float) -> bool:
         return False
     size, p = plan.batch_size, problem.factor.n_parameters
     count = int(min(_SAMPLED, plan.total_steps, max(4, _SAMPLED_WORK / (size * p * min(size, p)))))
-    logs, order = [], None
-    for step in range(count):
-        epoch, batch = plan.locate(step)
-        first, last = plan.batch_bounds(batch)
-        if batch == 0:
-            order = plan.row_order(epoch, torch.int32 if plan.n_samples < 2**31 else torch.int64)
-        rows = torch.arange(first, last) if order is None else order[first:last]
-        A = np.asarray(problem.X_nd[rows.numpy()], dtype=np.float64)
+    logs = []
+    for rows in plan.batches(0, count):
+        A = np.asarray(problem.X_nd[rows], dtype=np.float64)
         A = np.column_stack([A, np.ones(len(A))]) if problem.bias else A
-        A = problem.factor.weighted(A, rows.numpy())
+        A = problem.factor.weighted(A, rows)
         h = np.zeros(p)
         singular = np.linalg.svd(A, compute_uv=False)
         h[: len(singular)] = 2 * loss_scale(plan.loss.name, len(A), problem.factor.n_targets) * singular**2

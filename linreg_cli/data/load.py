@@ -22,13 +22,18 @@ from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.treatments import as_trained
 from linreg_cli.data.every_fault import with_every_fault
 from linreg_cli.data.features import choose_features, feature_treatments, read_columns
-from linreg_cli.data.opening import Read, opened_table, reader
+from linreg_cli.data.opening import Read, limit_in, opened_table, reader
 from linreg_cli.data.split import split_by_column, split_by_fractions, split_rows
 from linreg_cli.data.synthetic import generate
 from linreg_cli.data.tables.part_rows import naming_parts
 from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, UsageError
 from linreg_cli.findings import Finding
+from linreg_cli.remedies import quoted
+from linreg_cli.wording import bytes_of
+
+#: How often the texts of a column are in memory while they become dates or levels: measured, 4 to 5 times.
+_TEXT_COPIES = 5
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,15 +132,21 @@ def _from_table(
     stays = isinstance(source, TableData) and source.stream is True and encoder is None
     table = opened_table(source, config.preprocess.missing_values, progress, frame, in_blocks=stays)
     with naming_parts(table):
-        dataset, whole = _dataset(config, encoder, table, reader(table, config, ranks, in_blocks=stays))
+        dataset, whole, texts = _dataset(config, encoder, table, reader(table, config, ranks, in_blocks=stays))
         if encoder is not None:
             return dataset
         divided = dataset if config.train.shards is None else in_parts(dataset, config, ranks)
-        return with_warnings(divided, table, config, whole)  # which are found by passes over the parts
+        return with_warnings(divided, table, config, whole, texts)  # which are found by passes over the parts
 
 
-def _dataset(config: Config, encoder: Encoder | None, table: Table, read: Read) -> tuple[Dataset, str | None]:
-    """The rows of a table that was opened, and why it was read as a whole, if it was; `read` reads columns of it."""
+def _dataset(
+    config: Config, encoder: Encoder | None, table: Table, read: Read
+) -> tuple[Dataset, str | None, Mapping[str, int]]:
+    """The rows of a table that was opened; `read` reads columns of it.
+
+    Returns:
+        The rows, why the table was read as a whole, if it was, and the bytes of the texts of each column of text.
+    """
     from linreg_cli.data.columns.arrow import release_unused
     from linreg_cli.data.encoding.cells import raw_columns, with_cells
     from linreg_cli.data.encoding.date_values import date_columns, date_parts
@@ -179,7 +190,7 @@ def _dataset(config: Config, encoder: Encoder | None, table: Table, read: Read) 
         raise DataError([*faults, *more])
     raw = {name: parts[name] if name in parts else raw[name] for name in (*used, *targets)}
     found = read_roles(cells, roles, marks, source.name, table.as_text())
-    whole = cells.whole
+    whole, texts = cells.whole, cells.text_bytes()
     del cells  # their memory is needed for the encoded columns
     release_unused()
     raw, split = with_cells(raw, table, used), splitter(source, config, found.labels)
@@ -190,10 +201,12 @@ def _dataset(config: Config, encoder: Encoder | None, table: Table, read: Read) 
     if found.weights is not None:
         weights = checked_weights(found.weights, roles[WEIGHT], dataset.splits, source.name)
         dataset = replace(dataset, weights=weights)
-    return dataset, whole
+    return dataset, whole, texts
 
 
-def with_warnings(dataset: Dataset, table: Table, config: Config, whole: str | None = None) -> Dataset:
+def with_warnings(
+    dataset: Dataset, table: Table, config: Config, whole: str | None = None, texts: Mapping[str, int] | None = None
+) -> Dataset:
     """The rows of a table with what is odd about its columns, in the summary.
 
     Args:
@@ -201,6 +214,7 @@ def with_warnings(dataset: Dataset, table: Table, config: Config, whole: str | N
         table: that was read.
         config: of the rows.
         whole: why it was read as a whole; None if it was not.
+        texts: the bytes of the texts of columns that came into memory.
     """
     source = config.data
     assert isinstance(source, OfTable)
@@ -211,7 +225,7 @@ def with_warnings(dataset: Dataset, table: Table, config: Config, whole: str | N
     unused = table.index.difference(dataset.targets, roles, source.ignore) if source.features is None else ()
     found = (*_header_warning(table, dataset.name), *map(_index_warning, sorted(unused)))
     found += (*unused_settings(config, table, used, dataset.targets), *_column_warnings(dataset, table, config))
-    found += _whole_warning(dataset, source, whole)
+    found += (*_whole_warning(dataset, source, whole), *_text_warning(source, texts or {}))
     return replace(dataset, summary=replace(dataset.summary, warnings=found))
 
 
@@ -223,6 +237,21 @@ def _whole_warning(dataset: Dataset, source: OfTable, whole: str | None) -> tupl
     if taken <= bytes_in(source.memory_limit):
         return ()
     return (Finding("stream", f"{whole}, so more than data.memory_limit; write the table as Parquet to stay below it"),)
+
+
+def _text_warning(source: OfTable, texts: Mapping[str, int]) -> tuple[Finding, ...]:
+    """A warning where columns of text, which come into memory, have too many different cells for the limit."""
+    limit = limit_in(source)
+    large = [column for column, taken in texts.items() if limit is not None and _TEXT_COPIES * taken > limit]
+    if not large:
+        return ()
+    taken = bytes_of(sum(texts[column] for column in large))
+    message = f"the different texts of {', '.join(map(quoted, large))} take {taken}, and several times as much while "
+    message += (
+        "they are read, so more than data.memory_limit; store dates as timestamps and identifiers as numbers, in "
+    )
+    message += "Parquet"
+    return (Finding("stream", message),)
 
 
 def _column_warnings(dataset: Dataset, table: Table, config: Config) -> tuple[Finding, ...]:

@@ -21,8 +21,8 @@ from linreg_cli.wording import number
 _MOST_COLUMNS = 2_000
 #: The cells of the columns that are read at once.
 _BLOCK_CELLS = 2**20
-#: Sizes and orders of a learning curve, and the most cells of X that it works on.
-_SIZES, _ORDERS, _MOST_CELLS = 10, 8, 2_000_000
+#: Sizes and orders of a learning curve, and the most cells of X and rows that it works on.
+_SIZES, _ORDERS, _MOST_CELLS, _MOST_ROWS = 10, 8, 2_000_000, 250_000
 #: The share of the rows that is held out where the run has neither a test nor a validation split.
 _HELD_OUT = 0.2
 
@@ -151,10 +151,10 @@ def learning_curve(run: Material, target: str, label: str) -> LearningCurve:
 
 
 def _arrays(run: Material, split: str, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """X, one target and the weights of a split in scaled units, float64, thinned to at most `_MOST_CELLS` cells."""
+    """X, one target and the weights of a split in scaled units, float64, thinned to `_MOST_CELLS` and `_MOST_ROWS`."""
     found = run.train_rows()
     rows = found.dataset.splits[split]
-    most = max(_MOST_CELLS // max(len(found.dataset.features), 1), 2)
+    most = min(max(_MOST_CELLS // max(len(found.dataset.features), 1), 2), _MOST_ROWS)
     if len(rows) > most:
         rows = rows[np.arange(most) * len(rows) // most]
     X, y = found.preprocessor.given(found.dataset, rows)

@@ -106,10 +106,9 @@ def explain(plan: StepPlan, state: TrainingState, rows: TrainRows | StoredRows, 
         DivergedError: at a step whose loss is not finite, after the previous ones were yielded.
     """
     executor, train_loss = ReferenceExecutor(rows), _loss_of_all(plan.loss, _parameters(state), rows)
-    for step in range(state.step, min(state.step + steps, plan.total_steps)):
-        epoch, batch = divmod(step, plan.steps_per_epoch)
-        order, (first, last) = plan.row_order(epoch), plan.batch_bounds(batch)
-        batch_rows = torch.arange(first, last) if order is None else order[first:last]
+    first, last = state.step, min(state.step + steps, plan.total_steps)
+    for step, batch in zip(range(first, last), plan.batches(first, last), strict=True):
+        epoch, batch_rows = step // plan.steps_per_epoch, torch.from_numpy(batch)
         chosen = rows.chosen(batch_rows)
         X_bd, y_bk, w_b = chosen.X_nd, chosen.y_nk, chosen.weight_n
         before = _parameters(state)

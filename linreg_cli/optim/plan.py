@@ -1,10 +1,12 @@
 """StepPlan: everything that determines the steps of training, as one value."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -122,6 +124,31 @@ class StepPlan:
     def row_order(self, epoch: int, dtype: torch.dtype = torch.int64) -> Tensor | None:
         """`rows.of(epoch, dtype)`: positions in the train split, shape (n_samples,); None: as given."""
         return self.rows.of(epoch, dtype)
+
+    def batches(self, start: int, stop: int) -> Iterator[npt.NDArray[np.int64]]:
+        """The positions in the train split of the batches of some steps, of which those in memory are a few pieces.
+
+        Args:
+            start: the first step.
+            stop: one past the last.
+
+        >>> plan = StepPlan(5, batch_size=2, epochs=2, shuffle=False, seed=0, loss=Loss("mse"), learning_rate=float)
+        >>> [rows.tolist() for rows in plan.batches(1, 4)]
+        [[2, 3], [4], [0, 1]]
+        """
+        per_epoch = self.steps_per_epoch
+        for epoch in range(start // per_epoch, -(-stop // per_epoch)):
+            pieces, begin, held = self.rows.pieces(epoch), 0, np.zeros(0, dtype=np.int64)
+            for batch in range(max(start - epoch * per_epoch, 0), min(stop - epoch * per_epoch, per_epoch)):
+                first, last = self.batch_bounds(batch)
+                if pieces is None:
+                    yield np.arange(first, last)
+                    continue
+                found = [held[max(first - begin, 0) : max(last - begin, 0)].copy()]
+                while begin + len(held) < last:
+                    begin, held = begin + len(held), next(pieces)
+                    found.append(held[max(first - begin, 0) : max(last - begin, 0)].copy())
+                yield np.concatenate(found)
 
     def batch_bounds(self, batch: int) -> tuple[int, int]:
         """The first position of a batch in the row order of an epoch, and one past the last."""

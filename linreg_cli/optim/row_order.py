@@ -6,7 +6,7 @@ so an order can be cached under (value, epoch). Orders are drawn on the CPU, wha
 
 import functools
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,6 +45,9 @@ class RowOrder(Hashable, Protocol):
             Positions in the train split, each once, shape (n_samples,); None: the rows as given.
         """
 
+    def pieces(self, epoch: int) -> Iterator[Positions] | None:
+        """The order of an epoch in pieces that follow each other, each drawn when it is asked for; None: as given."""
+
     def arranged(self, rows: Rows) -> Rows:
         """The row numbers of the train split in the order in which the rows stand, in memory or on the disk.
 
@@ -65,6 +68,10 @@ class Given:
 
     def of(self, epoch: int, dtype: torch.dtype = torch.int64) -> Tensor | None:
         """None; as `RowOrder.of`."""
+        return None
+
+    def pieces(self, epoch: int) -> Iterator[Positions] | None:
+        """None; as `RowOrder.pieces`."""
         return None
 
     def arranged(self, rows: Rows) -> Rows:
@@ -95,6 +102,12 @@ class Full:
     def of(self, epoch: int, dtype: torch.dtype = torch.int64) -> Tensor | None:
         """The permutation of an epoch; as `RowOrder.of`."""
         return torch.randperm(self.n_samples, generator=torch_stream(self.seed, "order", epoch), dtype=dtype)
+
+    def pieces(self, epoch: int) -> Iterator[Positions] | None:
+        """All rows at once; as `RowOrder.pieces`."""
+        order = self.of(epoch)
+        assert order is not None
+        return iter([order.numpy()])
 
     def arranged(self, rows: Rows) -> Rows:
         """As they are; as `RowOrder.arranged`."""
@@ -153,6 +166,10 @@ class Blocks:
             out[start : start + len(rows)] = torch.from_numpy(rows)
             start += len(rows)
         return out
+
+    def pieces(self, epoch: int) -> Iterator[Positions] | None:
+        """Block by block; as `RowOrder.pieces`."""
+        return (self.rows(epoch, int(block)) for block in self.blocks(epoch))
 
     def blocks(self, epoch: int) -> Positions:
         """The order of the blocks in an epoch, shape (n_blocks,)."""

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from linreg_cli.data.columns.fetched import at_hand
 from linreg_cli.data.columns.kinds import Rows, take
-from linreg_cli.data.columns.rows import in_order, pick, row_blocks
+from linreg_cli.data.columns.rows import pick, row_blocks
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.findings import Finding
 from linreg_cli.wording import percent, plural
@@ -36,7 +36,7 @@ def duplicate_rows(dataset: Dataset) -> Iterator[Finding]:
     names = (*dataset.targets, *dataset.features)
     for split in ("validation", "test"):
         held_out = dataset.splits[split]
-        rows = in_order(pick(held_out, _spread(len(held_out)))) if len(held_out) else held_out
+        rows = np.sort(_numbers(pick(held_out, _spread(len(held_out)))))
         count = _count(dataset, names, rows) if len(held_out) else 0
         n = min(len(held_out), _SAMPLE)
         if count < _LEAST_ROWS or count < _LEAST_SHARE * n or _by_chance(dataset, names) > _CHANCE:
@@ -50,15 +50,14 @@ def duplicate_rows(dataset: Dataset) -> Iterator[Finding]:
         )
 
 
-def _count(dataset: Dataset, names: Sequence[str], rows: Rows | slice) -> int:
+def _count(dataset: Dataset, names: Sequence[str], rows: RowNumbers) -> int:
     """How many of some rows, in ascending order, are also in the train split."""
-    looked_at = _numbers(rows)
-    first = np.sort(_hashes_of(dataset, names[: _FIRST + 1], looked_at))
+    first = np.sort(_hashes_of(dataset, names[: _FIRST + 1], rows))
     alike = dataset.of_parts(_alike_in_part, names[: _FIRST + 1], first)
     candidates = np.concatenate([np.zeros(0, np.int64), *alike])
     if not len(candidates):
         return 0
-    return int(_is_in(_hashes_of(dataset, names, looked_at), np.sort(_hashes_of(dataset, names, candidates))).sum())
+    return int(_is_in(_hashes_of(dataset, names, rows), np.sort(_hashes_of(dataset, names, candidates))).sum())
 
 
 def _alike_in_part(dataset: Dataset, first: int, last: int, names: Sequence[str], hashes: Hashes) -> RowNumbers:

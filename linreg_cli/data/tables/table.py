@@ -41,6 +41,14 @@ class Cells:
             return len(numbers.values)
         return int(self.others.num_rows)
 
+    def text_bytes(self) -> dict[str, int]:
+        """The bytes of the texts of each column of text; one that occurs several times is stored once a block."""
+        return {
+            name: sum(chunk.dictionary.nbytes for chunk in column.chunks)
+            for name, column in zip(self.others.column_names, self.others.columns, strict=True)
+            if pa.types.is_dictionary(column.type)
+        }
+
     def column(self, name: str) -> pa.ChunkedArray:
         """A column in memory, of any kind."""
         if name in self.numbers:

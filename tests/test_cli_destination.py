@@ -152,3 +152,11 @@ def test_a_table_has_the_form_that_its_suffix_names(trained, tmp_path):
     (tmp_path / "t.jsonl").write_text('{"x": 4, "name": "p;q"}\n')
     assert trained("predict", "a", "--data", "t.jsonl", "-o", "j.CSV").code == 0
     assert (tmp_path / "j.CSV").read_text().startswith("x,name,prediction\n4,p;q,")
+
+
+def test_the_metrics_of_stdin_are_not_said_to_be_of_a_temporary_file(linreg, stdin, tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n0,1\n1,3\n2,5\n")
+    assert linreg("train", "t.csv", "--target", "y", "--set", "plots=false").code == 0
+    stdin((tmp_path / "t.csv").read_bytes())
+    found = linreg("evaluate", "t", "--data", "-", "--json").json
+    assert found["train_reason"] == "the metrics are of standard input, as data"

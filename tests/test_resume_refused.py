@@ -43,6 +43,12 @@ def test_a_changed_config_is_refused_with_the_differences(linreg, train, stop_at
         assert "and now it is" in result.err
         assert "without --resume" in result.err
         assert content(run) == before, change
+    for change, shown in (
+        ("model.bias=false", "true, and now it is false"),
+        ("train.stop_gap=0.5", "null, and now it is 0.5"),
+    ):
+        result = linreg("train", "--resume", "r", "--set", change)  # as a config has them
+        assert f"{change.split('=')[0]}: the run has {shown}" in result.err
     result = linreg("train", "--resume", "r", "--set", "seed=1", "--set", "optimizer.lr=0.1", "--json")
     assert [fault["message"] for fault in result.json["error"]["faults"]][:2] == [
         "optimizer.lr: the run has 0.05, and now it is 0.1",
@@ -190,4 +196,4 @@ def test_a_run_goes_on_with_the_config_that_has_another_file_name(linreg, config
     config_file(text, "b.yaml")
     assert "is already complete" in linreg("train", "--resume", "a-0001", "-c", "b.yaml").out
     refused = linreg("train", "--resume", "a-0001", "-c", "b.yaml", "--set", "name=b")
-    assert "name: the run has 'a', and now it is 'b'" in refused.err
+    assert "name: the run has a, and now it is b" in refused.err

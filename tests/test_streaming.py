@@ -383,6 +383,10 @@ def test_blocks_that_are_named_are_those_of_a_shuffled_run_that_streams(linreg, 
         refused = linreg("train", "-c", "c.yaml", *options([*settings, "train.shuffle=true", "train.blocks=5"]))
         assert refused.code == 2
         assert "train.blocks: the order of the rows has no blocks" in refused.err
+    # A full batch has no order: the remedy names a batch size, too, and the last of these settings holds.
+    assert "set train.shuffle: blocks and train.batch_size: 32, or leave train.blocks out" in refused.err
+    remedy = ["train.shuffle=blocks", "train.batch_size=32"]
+    assert linreg("train", "-c", "c.yaml", *options([*settings, "train.blocks=5", *remedy])).code == 0
 
 
 def test_a_part_of_a_split_is_read_without_the_rest_of_the_table(linreg, table, monkeypatch):

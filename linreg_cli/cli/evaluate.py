@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from linreg_cli.cli import gates, github_summary, options, output
-from linreg_cli.cli.table_input import readable
+from linreg_cli.cli.table_input import name_of, readable
 from linreg_cli.errors import UsageError
 from linreg_cli.evaluation.optimum_in_words import gap_in_words
 from linreg_cli.paths import expanded
@@ -51,7 +51,7 @@ def evaluate(
             raise UsageError("it says what the table of --data is, and there is none", "--format")
         if data is not None:
             with readable(data, format_) as path:
-                metrics = evaluate_table(saved, path)
+                metrics = evaluate_table(saved, path, None if path == data else name_of(data))
         else:
             metrics, unchanged = evaluate_splits(saved)
             if not unchanged:

@@ -69,7 +69,7 @@ def readable(data: str, format_: str | None) -> Iterator[str]:
     if not stdin and not paths.is_written_through(Path(data)) and not _needs(data, format_):
         yield data
         return
-    name = _STDIN if stdin else data
+    name = name_of(data)
     with contextlib.ExitStack() as stack:
         copy = _copied("-" if stdin else data, name, format_, stack)
         try:
@@ -77,6 +77,15 @@ def readable(data: str, format_: str | None) -> Iterator[str]:
         except LinregError as error:
             error.faults = tuple(_renamed(fault, copy, name) for fault in error.faults)
             raise
+
+
+def name_of(data: str) -> str:
+    """What messages call the table of `--data`.
+
+    >>> name_of("-"), name_of("t.csv")
+    ('standard input', 't.csv')
+    """
+    return _STDIN if is_stdin(data) else data
 
 
 def is_stdin(path: str) -> bool:

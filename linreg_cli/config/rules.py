@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from linreg_cli.addresses import is_address, is_object, without_secrets
 from linreg_cli.config.data import InlineData, OfTable, SplitConfig, SyntheticData, TableData
@@ -14,7 +15,7 @@ from linreg_cli.config.preprocess import FILLS, FOR_NUMBERS
 from linreg_cli.config.schema import Config
 from linreg_cli.config.types import Distribution
 from linreg_cli.gates import parse_comparison
-from linreg_cli.remedies import quoted, setting
+from linreg_cli.remedies import quoted, setting, settings
 from linreg_cli.wording import number, plural
 
 Path = tuple[str | int, ...]
@@ -308,8 +309,13 @@ def _row_order(config: Config) -> Iterator[tuple[Path, str]]:
     streamed = isinstance(config.data, TableData) and config.data.stream is True  # its order becomes one of blocks
     random = train.shuffle is True and train.batch_size != "full"
     if train.blocks is not None and train.shuffle != "blocks" and not (streamed and random):
-        order = setting("train.shuffle", "blocks")
-        yield ("train", "blocks"), f"the order of the rows has no blocks; set {order}, or leave train.blocks out"
+        order: dict[str, Any] = {"train.shuffle": "blocks"}
+        if train.batch_size == "full":
+            order["train.batch_size"] = 32
+        yield (
+            ("train", "blocks"),
+            f"the order of the rows has no blocks; set {settings(order)}, or leave train.blocks out",
+        )
     if train.shuffle == "blocks" and train.batch_size == "full":
         shuffled, batches = setting("train.shuffle", True), setting("train.batch_size", 32)
         yield (

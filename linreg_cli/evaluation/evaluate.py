@@ -154,13 +154,14 @@ def _evaluated(saved: SavedModel, frame: pa.Table | None) -> tuple[Metrics, bool
     return metrics, unchanged
 
 
-def evaluate_table(saved: SavedModel, source: str | pa.Table) -> Metrics:
+def evaluate_table(saved: SavedModel, source: str | pa.Table, called: str | None = None) -> Metrics:
     """Metrics of a saved model on all rows of another table.
 
     Args:
         saved: the model.
         source: the path of a table, or the rows of a data frame, with the inputs and the targets of the run; other
             columns are ignored.
+        called: what the reasons call the table; None: what it is called.
 
     Returns:
         `metrics.json` with the metrics of the table as `data`, those of a split and `dropped`, the number of rows left
@@ -189,7 +190,7 @@ def evaluate_table(saved: SavedModel, source: str | pa.Table) -> Metrics:
         if column not in table.columns:
             own["data"]["weight_reason"] = f"the table has no column {column!r}, so every row counts alike"
     for split in SPLITS:
-        own |= {split: None, f"{split}_reason": f"the metrics are of {path}, as data"}
+        own |= {split: None, f"{split}_reason": f"the metrics are of {called or path}, as data"}
     own["parameters"] = parameters(saved.formula)
     return {**own, **{key: value for key, value in _of_training(saved).items() if key not in own}}
 

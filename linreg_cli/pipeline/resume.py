@@ -20,7 +20,7 @@ from linreg_cli.files import remove_drafts
 from linreg_cli.findings import Finding
 from linreg_cli.gates import ReferenceValue
 from linreg_cli.readers import either
-from linreg_cli.remedies import setting, training
+from linreg_cli.remedies import flow, setting, training
 from linreg_cli.runs.checkpoint import Checkpoint, load_checkpoint
 from linreg_cli.runs.compare import flat
 from linreg_cli.runs.config import config_of
@@ -241,7 +241,7 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
             or (hint and loaded.config.train.epochs > before.train.epochs)
         ):
             continue
-        faults.append(Fault(f"{key}: the run has {was!r}, and now it is {wanted!r}{hint}", run_id))
+        faults.append(Fault(f"{key}: the run has {flow(was)}, and now it is {flow(wanted)}{hint}", run_id))
     if faults:
         start = either("start a new one without --resume", "start a new one with linreg_cli.train")
         advice = f"a run is resumed with the config that it started with; {start}"

@@ -319,7 +319,7 @@ def test_more_columns_than_a_memory_limit_holds_are_refused_at_the_limit(linreg,
     Path("c.yaml").write_text("data: {path: t.parquet, target: y, memory_limit: 64MiB, split: {train: 1.0}}\n")
     refused = linreg("stats", "-c", "c.yaml", "-o", "s.stats")
     assert refused.code == 2
-    message = "data.memory_limit: the factor of 501 columns takes 31.07 MiB, and reading leaves 24 MiB of it"
+    message = "data.memory_limit: the factor of 501 columns takes 31.07 MiB, and reading leaves 24 MiB of the limit"
     assert f"c.yaml:1:50: {message}" in refused.err
     [remedy] = re.findall(r"set data.memory_limit: '(\w+)'", refused.err)
     assert remedy == "84MiB"

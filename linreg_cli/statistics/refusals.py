@@ -59,7 +59,9 @@ def refuse_width(config: Config, n_keys: int) -> None:
     if limit is None or needed <= (left := limit - reader_bytes(limit)):
         return
     more = setting("data.memory_limit", f"{-(-needed * limit // left // 2**20) + 1}MiB")
-    message = f"the factor of {n_keys:,} columns takes {bytes_of(needed)}, and reading leaves {bytes_of(left)} of it"
+    message = (
+        f"the factor of {n_keys:,} columns takes {bytes_of(needed)}, and reading leaves {bytes_of(left)} of the limit"
+    )
     raise SettingError(("data", "memory_limit"), f"{message}; set {more}, or leave columns out (data.ignore)")
 
 

@@ -118,6 +118,21 @@ def test_whatever_ends_it_before_the_rename_leaves_nothing(tmp_path, monkeypatch
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("line", ["os.mkdir", "linreg_cli.runs.begin.hold"])
+def test_ctrl_c_right_after_the_hidden_folder_was_made_leaves_nothing(tmp_path, monkeypatch, line):
+    """The signal comes when the folder is there, or when its `.owner` is written and its lock is not returned yet."""
+    work = {"os.mkdir": os.mkdir, "linreg_cli.runs.begin.hold": hold}[line]
+
+    def interrupted(*arguments):
+        work(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(line, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        RunRecord.begin(tmp_path, "a", {})
+    assert os.listdir(tmp_path) == []
+
+
 def left_behind(outputs: Path, *, hours: float) -> Path:
     """A hidden folder with the first files of a run, as old as it says."""
     folder = hidden_folder(outputs)

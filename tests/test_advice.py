@@ -91,3 +91,13 @@ def test_a_sum_in_a_fixed_order_at_its_best_rate_has_no_other_plan_and_is_advise
     assert result.code == 0, result.err
     assert result.json["alternatives"] == []
     assert result.json["advice"][0].startswith("In this order, batches at the rate ")
+
+
+def test_a_column_that_is_constant_in_float32_only_is_said_to_be(linreg, config_file):
+    """float32 has steps of 64 at 1e9."""
+    far = [[1e9 + place % 7, *row[1:]] for place, row in enumerate(rows())]
+    case = CASE.replace("preprocess: {{standardize: true}}\n", "").format(
+        rows=far, optimizer="{lr: 1.0e-19}", train="{}"
+    )
+    page = " ".join(linreg("inspect", "-c", config_file(case)).out.split())
+    assert "Column a is constant or linearly dependent in float32 only. Set train.dtype=float64." in page

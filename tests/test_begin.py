@@ -13,6 +13,7 @@ from run_folders import make_run
 
 from linreg_cli.errors import StoreError
 from linreg_cli.pipeline.ranks import begun_by
+from linreg_cli.runs import edit
 from linreg_cli.runs.begin import create_run, hidden_folder
 from linreg_cli.runs.find import find_run
 from linreg_cli.runs.lock import hold, in_use
@@ -117,6 +118,21 @@ def test_whatever_ends_it_before_the_rename_leaves_nothing(tmp_path, monkeypatch
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("line", ["os.mkdir", "linreg_cli.runs.begin.hold"])
+def test_ctrl_c_right_after_the_hidden_folder_was_made_leaves_nothing(tmp_path, monkeypatch, line):
+    """The signal comes when the folder is there, or when its `.owner` is written and its lock is not returned yet."""
+    work = {"os.mkdir": os.mkdir, "linreg_cli.runs.begin.hold": hold}[line]
+
+    def interrupted(*arguments):
+        work(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(line, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        RunRecord.begin(tmp_path, "a", {})
+    assert os.listdir(tmp_path) == []
+
+
 def left_behind(outputs: Path, *, hours: float) -> Path:
     """A hidden folder with the first files of a run, as old as it says."""
     folder = hidden_folder(outputs)
@@ -145,3 +161,18 @@ def test_what_a_killed_process_left_is_removed_an_hour_later_unless_a_process_ho
     lock.release()
     assert [folder.exists() for folder in folders] == [True, False, True]
     assert (tmp_path / ".linreg-0123.run").exists()
+
+
+def test_a_run_that_is_being_removed_is_left_to_the_process_that_removes_it(tmp_path, monkeypatch):
+    """A hidden folder of an old run is as old as the run; another one begins between hiding and removal."""
+    run, rmtree = make_run(tmp_path, "a"), shutil.rmtree
+    os.utime(run.path, (0, 0))
+
+    def meanwhile(path):
+        monkeypatch.setattr(shutil, "rmtree", rmtree)
+        make_run(tmp_path, "b")
+        rmtree(path)
+
+    monkeypatch.setattr(shutil, "rmtree", meanwhile)
+    edit.remove(run)
+    assert os.listdir(tmp_path) == ["b-0001"]

@@ -7,7 +7,11 @@ from torch import nn
 from torch.nn import functional
 
 from linreg_cli.optim import losses
-from linreg_cli.optim.losses import Loss
+from linreg_cli.optim.engines.reference import ReferenceExecutor, loss_over
+from linreg_cli.optim.losses import Loss, chunk_rows
+from linreg_cli.optim.plan import StepPlan
+from linreg_cli.optim.rows import StoredRows, TrainRows
+from linreg_cli.optim.state import TrainingState
 
 DELTA = 0.7
 
@@ -111,3 +115,29 @@ def test_over_adds_up_for_sse_and_averages_for_mse():
     nn.init.ones_(model[0].weight)
     assert Loss("sse").over(model, X, y) == 1 + 4 + 36
     assert Loss("mse").over(model, X, y) == 41 / 3
+
+
+@pytest.mark.parametrize("n_features", [131, 150, 301])
+def test_blocks_of_a_wide_table_in_memory_have_the_bits_of_those_on_the_disk(n_features, monkeypatch):
+    """Rows of a matrix begin at multiples of 4 bytes, a file is read to multiples of 64: a product has other bits."""
+    monkeypatch.setattr(losses, "CHUNK_NUMBERS", 2**14)
+    stream = torch.Generator().manual_seed(5)
+    X, y = torch.randn(1_000, n_features, generator=stream), torch.randn(1_000, 1, generator=stream)
+    stored = StoredRows.empty(len(X), n_features, 1, "float32")
+    stored.write(0, TrainRows(X, y))
+    plan, found = StepPlan(len(X), len(X), 3, False, 7, Loss("mse"), lambda epoch: 0.01), []
+    for rows in (TrainRows(X, y), stored):
+        state = TrainingState(nn.Sequential(nn.Linear(n_features, 1)))
+        for each in state.model.parameters():
+            each.data.fill_(0.1)
+        taken = ReferenceExecutor(rows).run(plan, state, 0, 3)
+        found.append((taken.tolist(), loss_over(rows, plan.loss, state.model)))
+    assert found[0] == found[1]
+
+
+def test_blocks_begin_at_multiples_of_64_bytes_and_are_no_larger_than_they_may_be():
+    for n_features in (1, 127, 128, 129, 1_001, 4_999, 100_003):
+        n_rows = chunk_rows(n_features)
+        assert n_rows * n_features * 4 % 64 == 0
+        assert n_rows <= losses.CHUNK_ROWS
+        assert n_rows == 16 or n_rows * n_features <= losses.CHUNK_NUMBERS

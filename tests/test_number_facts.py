@@ -57,3 +57,13 @@ def test_missing_cells_of_other_rows_are_no_gaps_of_train_rows():
     found.add_cells("x", 10, 4, 1)
     facts = found.added_to(ColumnFacts("x", "feature", "number", False, missing=2))
     assert (facts.missing, facts.gaps) == (6, 1)
+
+
+@pytest.mark.parametrize("zeros", [[-0.0, 0.0], [0.0, -0.0], [-0.0, -0.0]])
+@pytest.mark.parametrize("n_blocks", [1, 2])
+def test_an_end_of_zeros_has_no_sign(zeros, n_blocks):
+    """Which of several zeros numpy finds depends on their number and on the processor, and the file has its bits."""
+    found = NumberFacts()
+    for block in np.array_split(np.array([zeros * 9]), n_blocks, axis=1):
+        found.add_values(["x"], block)
+    assert np.signbit(found.ends()["x"]).tolist() == [False, False]

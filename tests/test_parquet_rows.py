@@ -1,15 +1,19 @@
 """The rows of a Parquet file in batches: the same ones, however few columns are read at a time."""
 
 import datetime
+import os
+from io import FileIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from linreg_cli.data.columns.on_disk import folder
 from linreg_cli.data.tables import parquet_rows
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.parquet_rows import of_rows, row_batches
+from linreg_cli.errors import DataError
 
 N = 1_000
 
@@ -97,3 +101,19 @@ def test_rows_are_regrouped_and_none_is_lost():
         found = list(of_rows(parts, n_rows))
         assert [value for batch in found for value in batch.column("x").to_pylist()] == list(range(12))
         assert {batch.num_rows for batch in found[:-1]} <= {n_rows}
+
+
+@pytest.mark.parametrize("what", ["making", "writing"])
+def test_a_full_disk_is_named_and_not_the_table(path, monkeypatch, what):
+    class Full(FileIO):
+        def write(self, content):
+            raise OSError(28, os.strerror(28))
+
+    def opened():
+        if what == "making":
+            raise OSError(28, os.strerror(28))
+        return Full(os.devnull, "r+b")
+
+    monkeypatch.setattr(parquet_rows, "open_nameless", opened)
+    with pytest.raises(DataError, match=f"^{folder()}: a temporary file .* No space left on device; set TMPDIR to "):
+        open_table(str(path), memory_limit=6_000).read(["x"], ["t", "d", "l"])

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -308,3 +309,18 @@ def test_a_row_of_too_many_cells_is_not_said_to_be_the_row_of_its_block(linreg, 
     whole = linreg("inspect", "-c", "c.yaml")  # the remedy
     assert whole.code == 3
     assert "250002" in whole.err.replace(",", "")  # of the file, with its header
+
+
+def test_more_columns_than_a_memory_limit_holds_are_refused_at_the_limit(linreg, tmp_path, monkeypatch):
+    """That of 501 columns takes 8 * 502 * (4,096 + 8 * 502) bytes, 31.07 MiB; a reader may take 5/8 of a limit."""
+    monkeypatch.chdir(tmp_path)
+    columns = {f"x{place}": np.arange(20.0) ** (place % 3) for place in range(500)}
+    pq.write_table(pa.table({**columns, "y": np.arange(20.0)}), "t.parquet")
+    Path("c.yaml").write_text("data: {path: t.parquet, target: y, memory_limit: 64MiB, split: {train: 1.0}}\n")
+    refused = linreg("stats", "-c", "c.yaml", "-o", "s.stats")
+    assert refused.code == 2
+    message = "data.memory_limit: the factor of 501 columns takes 31.07 MiB, and reading leaves 24 MiB of the limit"
+    assert f"c.yaml:1:50: {message}" in refused.err
+    [remedy] = re.findall(r"set data.memory_limit: '(\w+)'", refused.err)
+    assert remedy == "84MiB"
+    assert linreg("stats", "-c", "c.yaml", "--set", f"data.memory_limit={remedy}", "-o", "s.stats").code == 0

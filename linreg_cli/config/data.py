@@ -120,7 +120,8 @@ class TableData(Section):
     memory_limit: Size | None = Field(
         None,
         description="The memory that rows may take, such as `2GiB`, above what the process needs without data; null: "
-        "half of the free memory. It decides only whether rows stay on the disk.",
+        "half of the free memory. It decides whether rows stay on the disk, and how many columns of a Parquet file are "
+        "read at once; `linreg stats` refuses more columns than it holds.",
     )
 
     @property

@@ -95,7 +95,7 @@ def _table(found: Inspection) -> list[str]:
     if found.problem.factor.n_samples < found.problem.factor.n_parameters:
         sentences.append("There are fewer rows than parameters: add rows, or leave out columns (data.ignore).")
     elif _is_rounded(found):
-        return [f"In float32 only, {_columns(dependent)[0]} constant or linearly dependent. Set train.dtype=float64."]
+        return [f"{_columns(dependent)[0]} constant or linearly dependent in float32 only. Set train.dtype=float64."]
     else:
         sentences += _dependent([name for name in dependent if spread[name]], found.problem.combinations)
     if constant:

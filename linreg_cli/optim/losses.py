@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 #: Rows that an evaluation takes at a time, to keep its memory small compared with the data.
 CHUNK_ROWS = 32_768
-#: Numbers that it takes at a time of a table of more than 128 inputs: 16 MiB in float32.
+#: The most numbers that it takes at a time of a table of more than 128 inputs: 16 MiB in float32.
 CHUNK_NUMBERS = 2**22
 
 _ELEMENTWISE: dict[str, Callable[[Tensor, float], Tensor]] = {
@@ -38,12 +38,15 @@ _SQUARED: dict[str, tuple[float, bool]] = {"mse": (1.0, True), "sse": (1.0, Fals
 
 
 def chunk_rows(n_features: int) -> int:
-    """Rows that an evaluation takes at a time, of a wide table fewer.
+    """Rows that an evaluation takes at a time, of a wide table fewer, but a multiple of 16.
+
+    So all of them begin at a multiple of 64 bytes also within a larger matrix: at other addresses MKL's product has
+    other bits, and rows in memory would not have those of rows on the disk, which are read to such an address.
 
     >>> chunk_rows(16), chunk_rows(1_600)
-    (32768, 2621)
+    (32768, 2608)
     """
-    return max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // max(1, n_features)))
+    return min(CHUNK_ROWS, max(16, CHUNK_NUMBERS // max(1, n_features) // 16 * 16))
 
 
 def is_squared(name: str) -> bool:

@@ -41,15 +41,11 @@ def create_run(outputs: Path, name: str, files: Callable[[str], Files]) -> tuple
     Raises:
         StoreError: if `outputs` cannot be written; nothing is left there.
     """
-    try:
-        outputs.mkdir(parents=True, exist_ok=True)
-        hidden = hidden_folder(outputs)
-        hidden.mkdir()
-    except OSError as error:
-        raise unusable(outputs, "create a run folder", error) from None
-    lock = hold(hidden)
+    hidden, lock = hidden_folder(outputs), None
     written: dict[str, tuple[str, int | None]] = {}
     try:
+        _make(outputs, hidden)
+        lock = hold(hidden)
         _sweep(outputs, hidden)
         for _ in range(_ATTEMPTS):
             path = outputs / next_id(outputs, name)
@@ -58,14 +54,20 @@ def create_run(outputs: Path, name: str, files: Callable[[str], Files]) -> tuple
                 lock.follow(path)
                 return RunFolder(path), lock
         raise StoreError(f"no free run id after {_ATTEMPTS} attempts", str(outputs))
-    except BaseException:
-        lock.release()
-        for file in written:
-            with contextlib.suppress(OSError):
-                (hidden / file).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            hidden.rmdir()
+    except BaseException:  # Ctrl-C may come at any line
+        if lock is not None:
+            lock.release()
+        shutil.rmtree(hidden, ignore_errors=True)
         raise
+
+
+def _make(outputs: Path, hidden: Path) -> None:
+    """Create a hidden folder, and `outputs` where it is missing."""
+    try:
+        outputs.mkdir(parents=True, exist_ok=True)
+        hidden.mkdir()
+    except OSError as error:
+        raise unusable(outputs, "create a run folder", error) from None
 
 
 def hidden_folder(outputs: Path) -> Path:
@@ -78,11 +80,11 @@ def _write(hidden: Path, path: Path, files: Files, written: dict[str, tuple[str,
     for name, (text, mode) in files.items():
         if written.get(name) == (text, mode):
             continue
-        written[name] = text, mode  # before it is: a file whose folder cannot be synchronised is there
         try:
             RunFolder(hidden).write(name, text, mode=mode)
         except StoreError as error:
             raise StoreError(error.faults[0].message, str(path / name)) from None
+        written[name] = text, mode
 
 
 def _renamed(hidden: Path, path: Path) -> bool:

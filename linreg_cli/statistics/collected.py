@@ -14,8 +14,25 @@ from linreg_cli.statistics.moments import Key
 _BYTES = 2 * 2**20
 #: The fewest rows of a factor, and the fewest for each column: its triangle is merged with that of the rows before.
 _ROWS, _ROWS_A_COLUMN = 4_096, 8
+#: Triangles that are held at once while that of a block is merged with that of the rows before.
+_FACTORS = 8
 
 Words = npt.NDArray[np.uint64]
+
+
+def _rows_of_factor(n_keys: int) -> int:
+    """The fewest rows of a factor of some columns."""
+    return max(_ROWS, _ROWS_A_COLUMN * (n_keys + 1), _BYTES // (8 * (n_keys + 1)))
+
+
+def bytes_with(n_keys: int) -> int:
+    """Bytes of the rows of a factor, and of the factors that are merged, of some columns.
+
+    >>> bytes_with(10) // 2**20, bytes_with(1_000) // 2**20
+    (2, 122)
+    """
+    n_columns = n_keys + 1
+    return 8 * n_columns * (_rows_of_factor(n_keys) + _FACTORS * n_columns)
 
 
 class Collected:
@@ -52,8 +69,7 @@ class Collected:
     @property
     def are_enough(self) -> bool:
         """Whether there are enough rows for a factor."""
-        n_columns = len(self._places) + 1
-        return self.n_rows >= max(_ROWS, _ROWS_A_COLUMN * n_columns, _BYTES // (8 * n_columns))
+        return self.n_rows >= _rows_of_factor(len(self._places))
 
     @property
     def keys(self) -> tuple[Key, ...]:

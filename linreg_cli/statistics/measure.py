@@ -22,6 +22,7 @@ from linreg_cli.statistics.facts import Plain, TableStatistics, WeightFacts, key
 from linreg_cli.statistics.moments import Moments, gap_of, level_of, target_of, value_of, without
 from linreg_cli.statistics.number_facts import NumberFacts
 from linreg_cli.statistics.opened import opened_source
+from linreg_cli.statistics.refusals import refuse_width
 from linreg_cli.statistics.source import Source
 
 #: Rows of the factors of blocks that are joined at once.
@@ -98,6 +99,7 @@ class _Pass:
         for first, cells, raw in one_ahead((first, cells, self._source.raw(cells, first)) for first, cells in blocks):
             self._add(first, cells, raw)
             del cells, raw  # what is needed of them was copied
+            refuse_width(self._source.config, len(self._rows.keys))
             if self._rows.are_enough:
                 self._sum_up()
         self._sum_up()

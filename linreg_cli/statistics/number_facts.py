@@ -42,7 +42,8 @@ class NumberFacts:
             columns: the name of each column; None for one that is not looked at.
             values: shape (n_columns, n_rows), at least one row; nan where a cell is missing.
         """
-        lows, highs = (ufunc.reduce(values, axis=1).tolist() for ufunc in (np.fmin, np.fmax))
+        # plus 0: among zeros of both signs, the one that is found depends on the blocks and on the processor
+        lows, highs = ((ufunc.reduce(values, axis=1) + 0.0).tolist() for ufunc in (np.fmin, np.fmax))
         for column, low, high, of_column in zip(columns, lows, highs, values, strict=True):
             if column is None or low != low:  # nan: all cells are missing
                 continue

@@ -1,4 +1,4 @@
-"""What keeps statistics from being those of a config: other settings, and columns that the config does not allow."""
+"""What keeps statistics from being those of a config: other settings, and columns that it does not allow or hold."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -7,12 +7,15 @@ from linreg_cli.config.terms import Term
 from linreg_cli.data.encoding.cells import too_many_levels
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.data.encoding.treatments import Treatment
-from linreg_cli.errors import ConfigError, DataError, Fault
-from linreg_cli.remedies import change, leave_out, missing, quoted
+from linreg_cli.data.opening import limit_in
+from linreg_cli.data.tables.parquet_rows import reader_bytes
+from linreg_cli.errors import ConfigError, DataError, Fault, SettingError
+from linreg_cli.remedies import change, leave_out, missing, quoted, setting
+from linreg_cli.statistics.collected import bytes_with
 from linreg_cli.statistics.facts import ColumnFacts, TableStatistics
 from linreg_cli.statistics.merge import changed_settings
 from linreg_cli.statistics.settings import settings_of
-from linreg_cli.wording import plural
+from linreg_cli.wording import bytes_of, plural
 
 
 def refuse_other_settings(
@@ -40,6 +43,26 @@ def refuse_columns(config: Config, found: TableStatistics, treated: Mapping[str,
     faults = [fault for each in known for fault in _faults(each, treated[each.column], config, found, path)]
     if faults:
         raise DataError(faults)
+
+
+def refuse_width(config: Config, n_keys: int) -> None:
+    """Refuse columns whose factor takes more memory than the limit of the config leaves beside the reader.
+
+    Args:
+        config: of a table.
+        n_keys: columns of the moments.
+
+    Raises:
+        SettingError: at `data.memory_limit`.
+    """
+    limit, needed = limit_in(config.data), bytes_with(n_keys)
+    if limit is None or needed <= (left := limit - reader_bytes(limit)):
+        return
+    more = setting("data.memory_limit", f"{-(-needed * limit // left // 2**20) + 1}MiB")
+    message = (
+        f"the factor of {n_keys:,} columns takes {bytes_of(needed)}, and reading leaves {bytes_of(left)} of the limit"
+    )
+    raise SettingError(("data", "memory_limit"), f"{message}; set {more}, or leave columns out (data.ignore)")
 
 
 def _faults(

@@ -5,6 +5,7 @@ of a row group are read some at a time into a temporary file without a name, and
 all columns at once.
 """
 
+import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from io import FileIO
@@ -13,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import release_unused
-from linreg_cli.data.columns.on_disk import open_nameless
+from linreg_cli.data.columns.on_disk import folder, open_nameless
+from linreg_cli.errors import DataError
 
 #: Bytes that a reader holds of a column, at most: a page and a dictionary of the usual size.
 _PAGES = 2 * 2**20
@@ -48,7 +50,8 @@ def row_batches(
 
     Raises:
         pa.ArrowException: if the file cannot be read.
-        OSError: likewise, and if a temporary file is needed and cannot be written.
+        OSError: likewise.
+        DataError: if a temporary file is needed and cannot be made or written.
     """
     sets = list(_sets(file, groups, columns, buffer, most))
     if len(sets) < 2:
@@ -115,7 +118,9 @@ def _from_disk(
     file: Any, group: int, sets: Sequence[Sequence[str]], n_rows: int, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     """The batches of a row group, all columns at once."""
-    with open_nameless() as scratch:
+    with _on_disk():
+        scratch = open_nameless()
+    with scratch:
         places = [list(_written(scratch, file.iter_batches(n_rows, [group], some, use_threads=False))) for some in sets]
         for pieces in zip(*places, strict=True):
             columns = itertools.chain.from_iterable(_read(scratch, *place).columns for place in pieces)
@@ -130,10 +135,21 @@ def _written(scratch: FileIO, batches: Iterable[pa.RecordBatch]) -> Iterator[tup
             stream.write_batch(batch)
         rest = memoryview(sink.getvalue())
         place = scratch.tell(), len(rest)
-        while len(rest):
-            rest = rest[scratch.write(rest) :]
+        with _on_disk():
+            while len(rest):
+                rest = rest[scratch.write(rest) :]
         yield place
     release_unused()  # before other columns are read
+
+
+@contextlib.contextmanager
+def _on_disk() -> Iterator[None]:
+    """A context that says of a disk that is full that it is not the table that cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        message = f"a temporary file with some of the columns cannot be written: {error.strerror}; set TMPDIR to a "
+        raise DataError(f"{message}folder on another disk, or raise data.memory_limit", folder()) from None
 
 
 def _read(scratch: FileIO, first: int, count: int) -> pa.RecordBatch:

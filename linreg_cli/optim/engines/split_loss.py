@@ -37,9 +37,7 @@ def _sums(part: Part, loss: Loss, weight_kd: Any, bias_k: Any) -> Sequence[float
     with one_thread():
         for at in part.blocks(chunk_rows(part.X_nd.shape[1])):
             X_nd, y_nk = (torch.from_numpy(np.asarray(values[at])) for values in (part.X_nd, part.y_nk))
-            X_nd = (
-                X_nd.clone()
-            )  # aligned: MKL's product has other bits where the first row is at another address mod 16
+            X_nd = X_nd.clone()  # aligned, as the blocks of `chunk_rows` of a whole split are
             weight_n = None if part.weight_n is None else torch.from_numpy(part.weight_n[at])
             total = loss.sum_over(model, X_nd, y_nk, total, weight_n=weight_n)
             weight += at.stop - at.start if weight_n is None else float(weight_n.sum())

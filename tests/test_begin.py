@@ -13,6 +13,7 @@ from run_folders import make_run
 
 from linreg_cli.errors import StoreError
 from linreg_cli.pipeline.ranks import begun_by
+from linreg_cli.runs import edit
 from linreg_cli.runs.begin import create_run, hidden_folder
 from linreg_cli.runs.find import find_run
 from linreg_cli.runs.lock import hold, in_use
@@ -160,3 +161,18 @@ def test_what_a_killed_process_left_is_removed_an_hour_later_unless_a_process_ho
     lock.release()
     assert [folder.exists() for folder in folders] == [True, False, True]
     assert (tmp_path / ".linreg-0123.run").exists()
+
+
+def test_a_run_that_is_being_removed_is_left_to_the_process_that_removes_it(tmp_path, monkeypatch):
+    """A hidden folder of an old run is as old as the run; another one begins between hiding and removal."""
+    run, rmtree = make_run(tmp_path, "a"), shutil.rmtree
+    os.utime(run.path, (0, 0))
+
+    def meanwhile(path):
+        monkeypatch.setattr(shutil, "rmtree", rmtree)
+        make_run(tmp_path, "b")
+        rmtree(path)
+
+    monkeypatch.setattr(shutil, "rmtree", meanwhile)
+    edit.remove(run)
+    assert os.listdir(tmp_path) == ["b-0001"]

@@ -63,13 +63,18 @@ def check_removable(run: RunFolder) -> None:
 def remove(run: RunFolder) -> None:
     """Remove a run folder. It is hidden first, so that a partly removed run is never found.
 
+    Its lock is held meanwhile: a run that begins removes hidden folders that nobody holds.
+
     Raises:
         StoreError: if it cannot be removed, or is in use.
     """
     check_removable(run)
-    gone = hidden_folder(run.path.parent)
+    gone, lock = hidden_folder(run.path.parent), hold(run.path)
     try:
         run.path.rename(gone)
+        lock.follow(gone)
         shutil.rmtree(gone)
     except OSError as error:
         raise StoreError(f"cannot remove the run: {error.strerror or error}", str(run.path)) from None
+    finally:
+        lock.release()

@@ -14,6 +14,8 @@ import numpy as np
 _SETTERS = [f"{prefix}openblas_set_num_threads{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "")]
 
 _lock, _waiting, _before = threading.Lock(), 0, list[int]()
+if hasattr(os, "register_at_fork"):  # another thread may hold the lock at the fork, and will never release the copy
+    os.register_at_fork(after_in_child=lambda: _lock._at_fork_reinit())  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager

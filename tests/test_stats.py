@@ -314,8 +314,9 @@ def test_a_row_of_too_many_cells_is_not_said_to_be_the_row_of_its_block(linreg, 
 def test_more_columns_than_a_memory_limit_holds_are_refused_at_the_limit(linreg, tmp_path, monkeypatch):
     """That of 501 columns takes 8 * 502 * (4,096 + 8 * 502) bytes, 31.07 MiB; a reader may take 5/8 of a limit."""
     monkeypatch.chdir(tmp_path)
-    columns = {f"x{place}": np.arange(20.0) ** (place % 3) for place in range(500)}
-    pq.write_table(pa.table({**columns, "y": np.arange(20.0)}), "t.parquet")
+    for name, n_rows in (("t", 4_000), ("few", 20)):
+        rows = np.arange(float(n_rows))
+        pq.write_table(pa.table({**{f"x{k}": rows ** (k % 3) for k in range(500)}, "y": rows}), f"{name}.parquet")
     Path("c.yaml").write_text("data: {path: t.parquet, target: y, memory_limit: 64MiB, split: {train: 1.0}}\n")
     refused = linreg("stats", "-c", "c.yaml", "-o", "s.stats")
     assert refused.code == 2
@@ -324,3 +325,4 @@ def test_more_columns_than_a_memory_limit_holds_are_refused_at_the_limit(linreg,
     [remedy] = re.findall(r"set data.memory_limit: '(\w+)'", refused.err)
     assert remedy == "84MiB"
     assert linreg("stats", "-c", "c.yaml", "--set", f"data.memory_limit={remedy}", "-o", "s.stats").code == 0
+    assert linreg("stats", "-c", "c.yaml", "--set", "data.path=few.parquet", "-o", "few.stats").code == 0

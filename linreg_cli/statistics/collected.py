@@ -1,6 +1,7 @@
 """Columns of train rows that are collected piece by piece, until there are enough rows for a factor."""
 
 import hashlib
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -25,14 +26,14 @@ def _rows_of_factor(n_keys: int) -> int:
     return max(_ROWS, _ROWS_A_COLUMN * (n_keys + 1), _BYTES // (8 * (n_keys + 1)))
 
 
-def bytes_with(n_keys: int) -> int:
-    """Bytes of the rows of a factor, and of the factors that are merged, of some columns.
+def bytes_with(n_keys: int, n_rows: float = math.inf) -> int:
+    """Bytes of the rows of a factor, of at most so many, and of the factors that are merged.
 
-    >>> bytes_with(10) // 2**20, bytes_with(1_000) // 2**20
-    (2, 122)
+    >>> bytes_with(10) // 2**20, bytes_with(1_000) // 2**20, bytes_with(1_000, n_rows=20) // 2**20
+    (2, 122, 61)
     """
     n_columns = n_keys + 1
-    return 8 * n_columns * (_rows_of_factor(n_keys) + _FACTORS * n_columns)
+    return 8 * n_columns * (int(min(n_rows, _rows_of_factor(n_keys))) + _FACTORS * n_columns)
 
 
 class Collected:

@@ -119,7 +119,8 @@ class ColumnFacts:
                 _summed(levels, {missing: len(train)}),
                 whole and bool(np.array_equal(train, np.rint(train))),
             )
-        ends = _widened(self.without, {missing: (float(train.min()), float(train.max()))})
+        # + 0.0: which zero numpy finds among those of both signs is chance
+        ends = _widened(self.without, {missing: (float(train.min()) + 0.0, float(train.max()) + 0.0)})
         return replace(self, levels=levels, without=ends, whole=whole)
 
     def joined(self, other: "ColumnFacts") -> "ColumnFacts":

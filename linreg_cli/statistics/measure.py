@@ -99,7 +99,7 @@ class _Pass:
         for first, cells, raw in one_ahead((first, cells, self._source.raw(cells, first)) for first, cells in blocks):
             self._add(first, cells, raw)
             del cells, raw  # what is needed of them was copied
-            refuse_width(self._source.config, len(self._rows.keys))
+            refuse_width(self._source.config, len(self._rows.keys), self._rows.n_rows)
             if self._rows.are_enough:
                 self._sum_up()
         self._sum_up()

@@ -45,18 +45,19 @@ def refuse_columns(config: Config, found: TableStatistics, treated: Mapping[str,
         raise DataError(faults)
 
 
-def refuse_width(config: Config, n_keys: int) -> None:
+def refuse_width(config: Config, n_keys: int, n_rows: int) -> None:
     """Refuse columns whose factor takes more memory than the limit of the config leaves beside the reader.
 
     Args:
         config: of a table.
         n_keys: columns of the moments.
+        n_rows: train rows that were collected for it so far; a small table may end before there are too many.
 
     Raises:
         SettingError: at `data.memory_limit`.
     """
     limit, needed = limit_in(config.data), bytes_with(n_keys)
-    if limit is None or needed <= (left := limit - reader_bytes(limit)):
+    if limit is None or bytes_with(n_keys, n_rows) <= (left := limit - reader_bytes(limit)):
         return
     more = setting("data.memory_limit", f"{-(-needed * limit // left // 2**20) + 1}MiB")
     message = (

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from thread_ranks import Several
 
 from linreg_cli.config.schema import Config
@@ -15,6 +16,7 @@ from linreg_cli.data.columns import fetched
 from linreg_cli.data.columns.fetched import FetchedValues
 from linreg_cli.data.roles import RowWeights
 from linreg_cli.errors import DataError
+from linreg_cli.ranks.group import START
 
 ROWS = 3_000
 KINDS = {"constant", "duplicate", "identifier", "leak", "duplicate_rows", "few_effective_rows"}
@@ -45,9 +47,15 @@ def table():
 
 
 def bytes_that_come_to(ranks):
-    """A list that is given the bytes of each message to rank 0."""
+    """A list that is given the bytes of each exchange to rank 0, without those that fill up the first of a message."""
     came, receive = [], ranks.receive_into
-    ranks.receive_into = lambda values, sender=0: came.append(values.nbytes) or receive(values, sender)
+
+    def received(values, sender=0):
+        receive(values, sender)
+        is_first = values.nbytes == 8 + START  # it says how long the message is
+        came.append(min(int(values[:8].view(torch.int64)), START) if is_first else values.nbytes)
+
+    ranks.receive_into = received
     return came
 
 

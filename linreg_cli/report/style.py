@@ -79,8 +79,8 @@ footer { font-size: 0.9rem; border-top: 1px solid var(--line); margin-top: 3rem;
   main, footer { padding: 0.5rem 0.9rem; }
   h1 { font-size: 1.6rem; }
   dl > div { grid-template-columns: 7rem 1fr; }
-  th, td { padding: 0.3rem 0.4rem; }
-  table { font-size: 0.875rem; }
+  th, td { padding: 0.3rem 0.3rem; }
+  table { font-size: 0.8rem; }
   th.w, td.w, tbody th { min-width: 5rem; max-width: 9rem; }
   /* The interval is what must be seen whole: it takes two lines rather than be scrolled to. */
   td.i { white-space: normal; }

@@ -57,8 +57,18 @@ def create_run(outputs: Path, name: str, files: Callable[[str], Files]) -> tuple
     except BaseException:  # Ctrl-C may come at any line
         if lock is not None:
             lock.release()
-        shutil.rmtree(hidden, ignore_errors=True)
+        _remove(hidden, written)
         raise
+
+
+def _remove(hidden: Path, written: Mapping[str, object]) -> None:
+    """Remove a hidden folder, also where a folder can be written and its content not be listed."""
+    for file in (hidden / name for name in written):
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        hidden.rmdir()
+    shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _make(outputs: Path, hidden: Path) -> None:
@@ -80,11 +90,11 @@ def _write(hidden: Path, path: Path, files: Files, written: dict[str, tuple[str,
     for name, (text, mode) in files.items():
         if written.get(name) == (text, mode):
             continue
+        written[name] = text, mode  # before it is: a file whose folder cannot be synchronised is there
         try:
             RunFolder(hidden).write(name, text, mode=mode)
         except StoreError as error:
             raise StoreError(error.faults[0].message, str(path / name)) from None
-        written[name] = text, mode
 
 
 def _renamed(hidden: Path, path: Path) -> bool:

@@ -27,6 +27,7 @@ def meant(linreg, line: str) -> str | None:
         ("generate-data --n-samples 10", "--set data.n_samples=10"), ("train --bias false", "--set model.bias=false"),
         ("inspect -c a.yaml --features 'a,b c'", "--set 'data.features=[a, '\"'\"'b c'\"'\"']'"),
         ("train -c a.yaml --outpts o", None), ("train -x", None), ("evaluate gd --lr 1", None), ("train --zzz 1", None),
+        ("train a.yaml --nproc 0", None), ("sweep -c a.yaml --jobs none", None),  # the value is wrong, not the words
     ],
 )  # fmt: skip
 def test_an_option_with_the_name_of_a_key_is_answered_with_set(linreg, line, expected):

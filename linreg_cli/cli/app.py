@@ -154,6 +154,9 @@ def _usage(error: typer.TyperException, arguments: Sequence[str]) -> str:
 def _meant(error: typer.TyperException, command: str, arguments: Sequence[str]) -> str | None:
     from linreg_cli.cli.hints import hint
 
+    given = getattr(error, "param", None)
+    if type(error) is typer.BadParameter and getattr(given, "param_type_name", None) == "option":
+        return None  # the value of an option is wrong, and the message says what it may be
     near = [name for name in getattr(error, "possibilities", None) or () if name != "--help"]
     return hint(getattr(error, "option_name", None), command, arguments, near=bool(near))
 

@@ -62,6 +62,17 @@ def narrow(codes: Codes, n_levels: int) -> Codes:
     return out
 
 
+def positions_in(known: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Where values stand among known ones, which are ascending, shape (n,); those that are equal are looked up once.
+
+    >>> positions_in(np.array([2, 5, 9]), np.array([9, 2, 9])).tolist()
+    [2, 0, 2]
+    """
+    own, at = np.unique(values, return_inverse=True)  # in their order, which is faster than at random
+    found: npt.NDArray[np.intp] = np.searchsorted(known, own)[at]
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class Recoded:
     """Codes of other levels, looked up when they are read, int32.

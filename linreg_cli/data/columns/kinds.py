@@ -154,10 +154,12 @@ class Numbers:
     Attributes:
         values: shape (n_samples,); nan where a cell is missing.
         cell: row, from 0 -> the cell as it stands in the table, for messages; None without a table.
+        is_finite: whether it is known that no cell is missing or infinite.
     """
 
     values: Values
     cell: Callable[[int], object] | None = field(default=None, compare=False, repr=False)
+    is_finite: bool = field(default=False, compare=False, repr=False)
 
     @property
     def n_missing(self) -> int:
@@ -181,6 +183,8 @@ class Numbers:
 
     @cached_property
     def _counts(self) -> tuple[int, int]:
+        if self.is_finite:
+            return 0, 0
         found = of_processes(self.values, _missing_and_infinite)
         return sum(missing for missing, _ in found), sum(infinite for _, infinite in found)
 

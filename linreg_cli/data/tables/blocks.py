@@ -42,17 +42,20 @@ class ColumnSink:
     Args:
         numbers: names of the columns that become float64; a missing cell is nan.
         missing_values: cells that mean 'missing'; only those that are numbers are used.
+        memory_limit: bytes that numbers may take in memory where the disk cannot be written; None: any number.
     """
 
-    def __init__(self, numbers: Sequence[str], missing_values: Collection[str]) -> None:
+    def __init__(
+        self, numbers: Sequence[str], missing_values: Collection[str], memory_limit: int | None = None
+    ) -> None:
         self._names = list(numbers)
         self._known = frozenset(numbers)
         self._marks = numeric_marks(missing_values)
-        self._numbers = NumberSink(self._names)
+        self._numbers = NumberSink(self._names, memory_limit)
         self._others: list[pa.Table] = []
 
     def add(self, block: pa.Table | pa.RecordBatch) -> None:
-        """Copy the cells of some rows."""
+        """Copy the cells of some rows; raises as `NumberSink.add`."""
         self._numbers.add([float64_of(block.column(name), self._marks) for name in self._names])
         others = [name for name in block.schema.names if name not in self._known]
         if others or not self._names:

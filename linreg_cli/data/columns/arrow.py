@@ -48,6 +48,16 @@ def plain_numbers(values: pa.Array) -> npt.NDArray[Any]:
     return np.frombuffer(values.buffers()[1], dtype, len(values), dtype.itemsize * values.offset)
 
 
+def is_exact_in_float32(kind: pa.DataType) -> bool:
+    """Whether every number of an Arrow type is one of float32.
+
+    >>> [is_exact_in_float32(kind) for kind in (pa.float32(), pa.uint16(), pa.int32())]
+    [True, True, False]
+    """
+    is_short = pa.types.is_integer(kind) and kind.bit_width <= 16
+    return bool(is_short or pa.types.is_float16(kind) or pa.types.is_float32(kind))
+
+
 def to_arrow(
     values: npt.NDArray[np.float64] | npt.NDArray[np.int64], known: npt.NDArray[np.bool_] | None = None
 ) -> pa.Array:

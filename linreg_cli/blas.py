@@ -11,11 +11,20 @@ from typing import Any
 
 import numpy as np
 
+from linreg_cli.forks import free_in_child, in_child
+
 _SETTERS = [f"{prefix}openblas_set_num_threads{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "")]
 
-_lock, _waiting, _before = threading.Lock(), 0, list[int]()
-if hasattr(os, "register_at_fork"):  # another thread may hold the lock at the fork, and will never release the copy
-    os.register_at_fork(after_in_child=lambda: _lock._at_fork_reinit())  # type: ignore[attr-defined]
+_lock = free_in_child(threading.Lock())
+#: How many contexts there are, in all threads and in each, and the threads of BLAS before the first; without any, none.
+_contexts, _before = 0, list[int]()
+
+
+class _OfThread(threading.local):
+    contexts = 0
+
+
+_own = _OfThread()
 
 
 @contextlib.contextmanager
@@ -27,22 +36,41 @@ def one_blas_thread(*, always: bool = True) -> Iterator[None]:
     Args:
         always: whatever the environment says; False: where it says nothing, as is so in a program that calls linreg.
     """
-    global _waiting
+    global _contexts
     if not always and os.environ.get("OPENBLAS_NUM_THREADS"):
         yield
         return
     with _lock:
-        if not _waiting:
+        if not _contexts:
             _before[:] = [get() for get, _ in _libraries()]
             _set([1] * len(_before))
-        _waiting += 1
+        _contexts += 1
+        _own.contexts += 1
     try:
         yield
     finally:
         with _lock:
-            _waiting -= 1
-            if not _waiting:
-                _set(_before)
+            _contexts -= 1
+            _own.contexts -= 1
+            if not _contexts:
+                _restore()
+
+
+def _restore() -> None:
+    if _before:
+        _set(_before)
+        _before.clear()
+
+
+def _keep_own_contexts() -> None:
+    """Leave the contexts of other threads, which a forked child does not have."""
+    global _contexts
+    _contexts = _own.contexts
+    if not _contexts:
+        _restore()
+
+
+in_child(_keep_own_contexts)
 
 
 def _set(threads: list[int]) -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from linreg_cli.data.columns.arrow import as_float64, repeated, to_arrow, to_numpy
+from linreg_cli.data.columns.arrow import plain_numbers, repeated, to_arrow, to_numpy
 
 CHUNKS = {
     "one": [pa.array([1.5, -0.0, float("inf")])],
@@ -59,7 +59,7 @@ def test_decimals_are_the_nearest_numbers_as_their_digits_in_a_csv_are(kind):
         cells = [None if text is None else Decimal(text) for text in chosen]
         values = pa.concat_arrays([pa.nulls(1, kind), pa.array(cells, kind)]).slice(1)
         expected = [np.nan if text is None else float(text) for text in chosen]
-        np.testing.assert_array_equal(as_float64(values), expected)
+        np.testing.assert_array_equal(plain_numbers(values), expected)
 
 
 @pytest.mark.parametrize("values", [np.arange(7), np.linspace(0, 1, 12)[::-3], np.zeros((4, 2))[:, 1], np.zeros(0)])

@@ -1,8 +1,6 @@
 """The threads of BLAS: a run with shards has the same bits with any number, and leaves the number as it was."""
 
 import json
-import os
-import signal
 import threading
 
 import numpy as np
@@ -12,7 +10,6 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import linreg_cli
-from linreg_cli import blas
 from linreg_cli.blas import one_blas_thread
 from linreg_cli.calls import in_python
 
@@ -93,26 +90,3 @@ def test_the_last_of_several_contexts_restores_the_threads():
         with pytest.raises(ValueError, match="x"), one_blas_thread():
             raise ValueError("x")
         assert threads() == {2}
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_process_that_forks_while_another_thread_changes_the_number_goes_on():
-    held, done = threading.Event(), threading.Event()
-
-    def changing():
-        with blas._lock:
-            held.set()
-            done.wait()
-
-    thread = threading.Thread(target=changing)
-    thread.start()
-    held.wait()
-    child = os.fork()
-    if child == 0:
-        signal.alarm(20)  # ends a child that waits for the lock
-        with one_blas_thread():
-            os._exit(0 if threads() == {1} else 1)
-    done.set()
-    thread.join()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -10,7 +10,7 @@ import pytest
 
 from linreg_cli.data.encoding.cells import raw_columns
 from linreg_cli.data.encoding.treatments import Treatment
-from linreg_cli.data.tables.blocks import UnevenLinesError, line_blocks
+from linreg_cli.data.tables.blocks import UnevenLinesError, cells_of_block, line_blocks
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import DataError
@@ -121,3 +121,23 @@ def test_a_spreadsheet_note_before_the_header_is_told(tmp_path):
     (tmp_path / "t.csv").write_text("sep=;\nx;y\n1;2\n")
     with pytest.raises(DataError, match=r'line 1: a "sep=" line of Excel, .* set data.delimiter: ";"'):
         open_table(str(tmp_path / "t.csv"), text=TextFormat(";"))
+
+
+def test_missing_and_infinite_cells_of_a_block_are_counted_though_its_columns_are_looked_at_together():
+    inf, largest = float("inf"), np.finfo(float).max
+    block = pa.table(
+        {
+            "both ends": [inf, -inf, 1.0, 2.0],  # their sum is nan
+            "gaps": pa.array([None, float("nan"), 3, 4], pa.float32()),
+            "marked": pa.array([-999, 5, 6, -999], pa.int64()),
+            "large": [largest, largest, 1.0, 2.0],  # finite, but their sum is not
+            "plain": pa.array([1, 2, 3, 4], pa.uint8()),
+            "text": list("abcd"),
+        }
+    )
+    found = cells_of_block(block, ["plain", "gaps", "marked", "large", "both ends"], ["-999"])
+    counts = {name: (column.n_missing, column.n_infinite) for name, column in found.numbers.items()}
+    assert counts == {"plain": (0, 0), "gaps": (2, 0), "marked": (2, 0), "large": (0, 0), "both ends": (0, 2)}
+    assert found.others.column_names == ["text"]
+    np.testing.assert_array_equal(found.numbers["marked"].values[:], [np.nan, 5, 6, np.nan])
+    assert found.numbers["plain"].values[:].dtype == np.float64

@@ -12,6 +12,7 @@ from summarised import away, parts
 from test_statistics_moments import of_columns
 
 from linreg_cli.config import load_config
+from linreg_cli.statistics import canonical
 from linreg_cli.statistics.canonical import folded, in_one_form, round_centers
 from linreg_cli.statistics.facts import TableStatistics
 from linreg_cli.statistics.measure import WHOLE, Part, measure
@@ -158,6 +159,32 @@ def test_what_rounding_leaves_of_a_target_is_its_residual_and_of_a_column_nothin
     R, largest = np.linalg.qr(A, mode="r"), np.array([0, 1e9, 3e9])
     as_feature, as_target = (folded(R, largest, np.array([False, False, each])) for each in (False, True))
     assert (as_feature[2, 2], as_target[2, 2]) == (0.0, pytest.approx(abs(R[2, 2]), rel=1e-12))
+
+
+@pytest.mark.parametrize("copies", [(), (3, 11, 12, 29), tuple(range(1, 40, 2))])
+def test_near_copies_and_copies_are_told_apart_as_by_the_rank_of_each_number_of_columns(copies):
+    """Expected: `numpy.linalg.matrix_rank` of the first columns, each number of them by itself."""
+    rng = np.random.default_rng(9)
+    A = np.hstack([np.ones((200, 1)), rng.standard_normal((200, 20))])
+    A = np.hstack([A, A[:, 1:] + 1e-7 * rng.standard_normal((200, 20))])
+    for column in copies:
+        A[:, column] = A[:, column - 1]
+    R = np.linalg.qr(A, mode="r")
+    bound = 1e-12 * np.linalg.norm(R, axis=0)
+    ranks = [0, *(np.linalg.matrix_rank(R[:n, :n] / bound[:n], tol=1.0) for n in range(1, 42))]
+    found = folded(R, np.zeros(41), np.zeros(41, dtype=bool))
+    assert (np.diag(found) > 0).tolist() == (np.diff(ranks) > 0).tolist()
+    assert np.diff(ranks).sum() == 41 - len(copies)
+
+
+def test_near_copies_of_which_none_is_a_copy_take_one_decomposition(monkeypatch):
+    rng, taken = np.random.default_rng(9), []
+    near = rng.standard_normal((300, 50))
+    R = np.linalg.qr(np.hstack([near, near + 1e-7 * rng.standard_normal((300, 50))]), mode="r")
+    decomposed = np.linalg.svd
+    monkeypatch.setattr(canonical.np.linalg, "svd", lambda A, **how: taken.append(A.shape) or decomposed(A, **how))
+    assert (np.diag(folded(R, np.zeros(100), np.zeros(100, dtype=bool))) > 0).all()
+    assert taken == [(100, 100)]
 
 
 def test_a_column_with_a_spread_of_a_few_units_in_the_last_place_is_kept():

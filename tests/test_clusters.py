@@ -10,6 +10,7 @@ import pytest
 import statsmodels.api as sm
 from scipy.stats import t
 
+from linreg_cli.data import roles
 from linreg_cli.data.columns.kinds import MISSING
 from linreg_cli.data.encoding.levels import written
 from linreg_cli.data.roles import _of_numbers
@@ -218,12 +219,21 @@ def test_the_codes_of_clusters_take_the_bytes_that_their_number_needs():
         assert peak < len(labels) * (8 + 2 * size + 1)
 
 
-@pytest.mark.parametrize("n", [5, 200_000])
-def test_clusters_that_are_numbers_are_those_of_numpy(n):
-    values = np.random.default_rng(1).integers(-3, 4, n) / 2
+@pytest.mark.parametrize(("n", "count"), [(5, 7), (200_000, 7), (200_000, 150_000)])
+def test_clusters_that_are_numbers_are_those_of_numpy(n, count):
+    values = np.random.default_rng(1).integers(-3, count - 3, n) / 2
     values[n // 2] = np.nan
     found = _of_numbers(values)
     known, positions = np.unique(values[~np.isnan(values)], return_inverse=True)
     assert found.levels == tuple(map(written, known.tolist()))
     assert found.codes[n // 2] == MISSING
     assert np.array_equal(np.delete(found.codes, n // 2), positions)
+
+
+def test_values_of_many_blocks_are_sorted_in_a_few_times(monkeypatch):
+    """Each value in a block of its own: 1,024 values are sorted into the others 11 times, not 1,024."""
+    sizes, unique = [], np.unique
+    monkeypatch.setattr(roles.np, "unique", lambda values: sizes.append(len(values)) or unique(values))
+    found = roles._distinct(np.full(3, value) for value in range(1024, 0, -1))
+    assert found.tolist() == list(range(1, 1025))
+    assert len([size for size in sizes if size != 3]) <= 11

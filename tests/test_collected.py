@@ -13,7 +13,7 @@ X = RNG.integers(0, 100, 5_000).astype(float)
 def digest_of(*blocks: np.ndarray, name: str = "x") -> str:
     found = RowsDigest()
     for block in blocks:
-        found.add(name, block)
+        found.add([name], block[None])
     return found.hexdigest()
 
 

@@ -88,3 +88,12 @@ def test_parts_without_rows_change_nothing():
     more = merged([*parts_of("halves"), Moments.none(KEYS)], KEYS)
     np.testing.assert_allclose(more.R.T @ more.R, whole.R.T @ whole.R, rtol=1e-12, atol=1e-9)
     assert merged([Moments.none(KEYS), Moments.none(KEYS)], KEYS).n == 0
+
+
+def test_the_only_set_with_rows_stays_as_it_is():
+    whole = merged(parts_of("halves"), KEYS)
+    assert merged([whole], KEYS) is whole
+    assert Moments.none(KEYS).joined(whole, keys=KEYS) is whole
+    other, expected = whole.joined(keys=KEYS[::-1]), whole.arranged(KEYS[::-1]).R
+    np.testing.assert_allclose(other.R.T @ other.R, expected.T @ expected, atol=1e-12)
+    assert np.array_equal(other.R, np.triu(other.R))

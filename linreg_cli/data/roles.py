@@ -22,6 +22,7 @@ from linreg_cli.data.columns.kinds import (
     narrow,
     of_processes,
     pieces,
+    positions_in,
 )
 from linreg_cli.data.columns.on_disk import StoredColumn
 from linreg_cli.data.columns.row_set import RowSet
@@ -269,10 +270,18 @@ def check_clusters(clusters: Categories, column: str, rows: Rows, name: str) -> 
 
 def _of_numbers(values: Values) -> Categories:
     """Clusters that are numbers: each value is one."""
-    known = np.zeros(0)
-    for some in pieces(values):
-        known = np.union1d(known, some[~np.isnan(some)])
+    known = _distinct(some[~np.isnan(some)] for some in pieces(values))
     codes = [
-        narrow(np.where(np.isnan(some), MISSING, np.searchsorted(known, some)), len(known)) for some in pieces(values)
+        narrow(np.where(np.isnan(some), MISSING, positions_in(known, some)), len(known)) for some in pieces(values)
     ]
     return Categories("number", np.concatenate([np.zeros(0, np.int8), *codes]), tuple(map(written, known.tolist())))
+
+
+def _distinct(blocks: Iterable[Column]) -> Column:
+    """The values that occur, ascending. Those of blocks are sorted into the others once they are as many."""
+    known, further = np.zeros(0), list[Column]()
+    for block in blocks:
+        further.append(np.unique(block))
+        if sum(map(len, further)) >= len(known):
+            known, further = np.unique(np.concatenate([known, *further])), []
+    return np.unique(np.concatenate([known, *further])) if further else known

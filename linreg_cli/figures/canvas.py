@@ -19,6 +19,7 @@ from linreg_cli.figures.fonts import OWN
 from linreg_cli.figures.labels import fitted, width_in_inches
 from linreg_cli.figures.library import drawing, load, quiet
 from linreg_cli.figures.palette import png
+from linreg_cli.forks import free_in_child
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +40,7 @@ _WIDTH, HEIGHT, DPI = 10.0, 7.0, 120
 _TITLE, LABEL, SMALL = 20.5, 18.0, 17.0
 _LOOK = {"font.size": SMALL, "axes.grid": True, "axes.axisbelow": True, "grid.color": "#D9D9D9"}
 _SAFE = {"text.parse_math": False, "agg.path.chunksize": 20_000, "svg.hashsalt": "linreg"}
-_STYLING = threading.RLock()
+_STYLING = free_in_child(threading.RLock())
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 

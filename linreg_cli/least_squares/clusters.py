@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, Codes, narrow
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Codes, narrow, positions_in
 from linreg_cli.least_squares.decompositions import Array
 
 
@@ -32,7 +32,7 @@ class Clusters:
         values = np.asarray(labels).reshape(-1)
         kinds = np.unique(values)
         blocks = [values[start : start + BLOCK_ROWS] for start in range(0, len(values), BLOCK_ROWS)]
-        codes = [narrow(np.searchsorted(kinds, block), len(kinds)) for block in blocks]
+        codes = [narrow(positions_in(kinds, block), len(kinds)) for block in blocks]
         return cls(np.concatenate([np.zeros(0, np.int8), *codes]), len(kinds))
 
     @property

@@ -33,7 +33,7 @@ from linreg_cli.runs.store import RunFolder
 _OPEN = ("auto",)
 #: Settings whose null is replaced by what was decided for the run.
 _FILLED_IN = ("train.blocks", "train.shards")
-#: Settings of `data` that say where rows come from and lie. They change no bit of a run; the fingerprint tells other rows.
+#: Settings of `data` that say where rows come from and lie. They change no bit; the fingerprint tells other rows.
 _OF_PLACE = ("memory_limit", "path", "stream")
 #: Settings that are not compared: those are taken as they are, as are trackers.
 _ASIDE = (*(f"data.{key}" for key in _OF_PLACE), "track.")

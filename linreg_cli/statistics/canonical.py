@@ -95,16 +95,16 @@ def folded(R: Array, largest: Array, targets: Mask) -> Array:
     """
     norms = np.linalg.norm(R, axis=0)
     units = R / np.where(norms > 0, norms, 1.0)
-    arithmetic = np.full(len(R), arithmetic_error(units))
-    error = arithmetic + storing_error(largest, norms / abs(R[0, 0]), EPS)
+    arithmetic = arithmetic_error(units)
+    of_target = _LeadingRanks(units / arithmetic)
+    of_feature = _LeadingRanks(units / (arithmetic + storing_error(largest, norms / abs(R[0, 0]), EPS)))
     out, loose = np.zeros_like(R), np.zeros((0, len(R)))
     for column in range(len(R)):
         rows = np.vstack([R[column], loose])
         left = float(np.linalg.norm(rows[:, column]))
         size = left / norms[column] if norms[column] > 0 else 0.0
-        if size <= arithmetic[0] or (
-            size <= _MOST and not _adds_to_rank(units, arithmetic if targets[column] else error, column)
-        ):
+        ranks = of_target if targets[column] else of_feature
+        if size <= arithmetic or (size <= _MOST and not ranks.has_gain(column)):
             rows[:, column] = 0.0
             loose = rows[rows.any(axis=1)]
             continue
@@ -113,11 +113,29 @@ def folded(R: Array, largest: Array, targets: Mask) -> Array:
     return out
 
 
-def _adds_to_rank(units: Array, error: Array, column: int) -> bool:
-    """Whether the rank of the columns up to one is higher than that of those before it; see `Factor.rank`."""
-    weighted = units / error
-    ranks = [np.sum(np.linalg.svd(weighted[:n, :n], compute_uv=False) > 1) for n in (column, column + 1)]
-    return bool(ranks[1] > ranks[0])
+class _LeadingRanks:
+    """The ranks of the first columns of an upper triangle, each divided by its rounding error; see `Factor.rank`.
+
+    A further column raises the rank by 1 or not at all, so between two numbers of columns that lack equally much of
+    full rank every column raises it. Where none is dependent, one decomposition says so of all.
+    """
+
+    def __init__(self, weighted: Array) -> None:
+        self._weighted, self._lacking = weighted, {0: 0}
+
+    def has_gain(self, column: int) -> bool:
+        """Whether the rank of the columns up to one is higher than that of those before it."""
+        first, last = 0, len(self._weighted)
+        while self._lack(first) != self._lack(last) and last - first > 1:
+            middle = (first + last) // 2
+            first, last = (first, middle) if column < middle else (middle, last)
+        return self._lack(first) == self._lack(last)
+
+    def _lack(self, n: int) -> int:
+        if n not in self._lacking:
+            sizes = np.linalg.svd(self._weighted[:n, :n], compute_uv=False)
+            self._lacking[n] = n - int(np.sum(sizes > 1))
+        return self._lacking[n]
 
 
 def _reflected(rows: Array, column: int) -> Array:

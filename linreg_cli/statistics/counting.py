@@ -1,6 +1,6 @@
 """Counting how often values occur, of many rows: as `quantiles.Histogram`, at the cost of a few operations a value."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ class ValueCounts:
         """
         found = ordered(values)
         if self._pages is not None:
-            self._pages, found = self._pages.counted(found)
+            found = self._pages.count(found)
             if not len(found):
                 return False
         self._waiting.append(found)
@@ -62,7 +62,7 @@ class ValueCounts:
             self._known = Histogram.none()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Pages:
     """Bins of which most have neighbours: their counts, found by arithmetic instead of a search.
 
@@ -107,15 +107,19 @@ class _Pages:
         cells += (bins & np.uint64((1 << _PAGE_BITS) - 1)).astype(np.int32)
         return cells
 
-    def counted(self, values: Bins) -> "tuple[_Pages, Bins]":
-        """The pages with the values that are on one, shape (n_values,), and the others."""
+    def count(self, values: Bins) -> Bins:
+        """Count the values that are on a page, shape (n_values,), and return the others."""
         cells = self._cells(values >> np.uint64(self.dropped))
-        n = self.n + len(values)
-        counts = self.counts if n <= _MOST_SHORT else self.counts.astype(np.int64, copy=False)
-        np.add.at(counts.reshape(-1), cells, counts.dtype.type(1))
-        rest = values[cells >= counts.size - counts.shape[1]] if counts[-1].any() else np.zeros(0, np.uint64)
-        counts[-1] = 0
-        return replace(self, counts=counts, n=n - len(rest)), rest
+        self.n += len(values)
+        if self.n > _MOST_SHORT:
+            self.counts = self.counts.astype(np.int64, copy=False)
+        np.add.at(self.counts.reshape(-1), cells, self.counts.dtype.type(1))
+        if not self.counts[-1].any():
+            return np.zeros(0, np.uint64)
+        rest: Bins = values[cells >= self.counts.size - self.counts.shape[1]]
+        self.counts[-1] = 0
+        self.n -= len(rest)
+        return rest
 
     def histogram(self) -> Histogram:
         """All that was counted."""

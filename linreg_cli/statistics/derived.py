@@ -16,7 +16,8 @@ import numpy as np
 
 from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.kinds import MISSING, Categories, Column, Mask, Numbers, RawColumn
-from linreg_cli.data.encoding.derived import DerivedInput, Product, applied, domain_faults, not_numbers
+from linreg_cli.data.encoding.derived import DerivedInput, Product, applied, not_numbers
+from linreg_cli.data.encoding.domain_faults import domain_faults
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import leave_out
 from linreg_cli.statistics.facts import ColumnFacts

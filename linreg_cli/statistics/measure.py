@@ -144,7 +144,10 @@ class _Pass:
     def _see_numbers(self, column: str, values: Numbers, train: Rows, first: int) -> None:
         is_target = self._facts[column].role == "target"
         cells = self._rows.room(target_of(column) if is_target else value_of(column), len(train))
-        np.take(values.values[:], train, out=cells, mode="clip")  # no row is beyond the end: faster than the default
+        if len(train) == len(values.values):
+            cells[:] = values.values[:]
+        else:  # no row is beyond the end: faster than the default mode
+            np.take(values.values[:], train, out=cells, mode="clip")
         if is_target:
             cells[:] = self._source.transformed(column, cells, train, first)
         gaps = 0
@@ -188,16 +191,16 @@ class _Pass:
             self._numbers.add_values([key[1] if key[0] in ("value", "target") else None for key in keys], values)
             if faults := size_faults(self._numbers.ends(), self._source.table.name):
                 raise DataError(faults)
-            sorted_some = False
-            for key, of_key in zip(keys, values, strict=True):
-                self._digest.add("\0".join(key), of_key)
-                if key[0] in ("value", "target"):
-                    sorted_some |= self._look_at(key[1], of_key)
-            if sorted_some:
-                release_unused()
+            self._digest.add(["\0".join(key) for key in keys], values)
             if weights is not None:
-                self._digest.add("weights", weights)
-            self._blocks.append(Moments.of_rows(rows.keys, rows.values, weights))
+                self._digest.add(["weights"], weights[None])
+            of_numbers = [
+                (key[1], each) for key, each in zip(keys, values, strict=True) if key[0] in ("value", "target")
+            ]
+            sorted_some = [self._look_at(column, each) for column, each in of_numbers]
+            if any(sorted_some):
+                release_unused()
+            self._blocks.append(Moments.of_rows(keys, rows.values, weights))
             if sum(len(each.R) for each in self._blocks) >= _JOINED_ROWS:
                 of_all = dict.fromkeys(key for each in (self._moments, *self._blocks) for key in each.keys)
                 self._moments, self._blocks = self._moments.joined(*self._blocks, keys=tuple(of_all)), []

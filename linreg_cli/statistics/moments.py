@@ -153,7 +153,10 @@ class Moments:
         Source: T. F. Chan, G. H. Golub, R. J. LeVeque, Algorithms for computing the sample variance, 1983 (one mean for
         sets of rows); J. Demmel and others, Communication-optimal parallel and sequential QR, 2012.
         """
-        sets = [each.arranged(keys) for each in (self, *others) if each.n]
+        some = [each for each in (self, *others) if each.n]
+        if len(some) == 1 and some[0].keys == tuple(keys):
+            return some[0]
+        sets = [each.arranged(keys) for each in some]
         if len(sets) <= 1:
             return replace(sets[0], R=square(triangle(sets[0].R))) if sets else Moments.none(keys)
         of_values = np.array([key[0] in ("value", "target") for key in keys], dtype=bool)

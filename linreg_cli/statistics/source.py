@@ -177,7 +177,7 @@ class Source:
         marks, faults = self.config.preprocess.missing_values, []
         out: dict[str, RawColumn] = {}
         # at once, since what is counted of a column is kept with it
-        numbers = {name: Numbers(each.values, self._cell(name, first)) for name, each in cells.numbers.items()}
+        numbers = {name: replace(each, cell=self._cell(name, first)) for name, each in cells.numbers.items()}
         cells = replace(cells, numbers=numbers)
         for column in self.columns:
             if self.read.get(column, column) != column:

@@ -36,12 +36,15 @@ def to_numpy(values: pa.ChunkedArray) -> Column:
     return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0), *parts])
 
 
-def as_float64(values: pa.Array) -> Column:
-    """A column of numbers of any type as an array, shape (n_samples,), float64; nan where a cell is missing.
+def plain_numbers(values: pa.Array) -> npt.NDArray[Any]:
+    """A column of numbers of any type as an array, shape (n_samples,): as they stand in the buffer, read-only; float64
+    with nan where a cell is missing.
 
-    Each is the float64 nearest to its number, as the same digits in a CSV are read.
+    Decimals are the nearest float64, as the same digits in a CSV are.
 
-    >>> as_float64(pa.array([1, 2, None], pa.int32())).tolist()
+    >>> plain_numbers(pa.array([1, 2], pa.int32())).dtype.name
+    'int32'
+    >>> plain_numbers(pa.array([1, 2, None], pa.int32())).tolist()
     [1.0, 2.0, nan]
     """
     if pa.types.is_decimal(values.type):
@@ -49,7 +52,7 @@ def as_float64(values: pa.Array) -> Column:
     dtype = None if values.null_count else _plain_dtype(values.type)
     if dtype is None or not len(values):
         return _chunk(values if pa.types.is_float64(values.type) else values.cast(pa.float64(), safe=False))
-    return np.frombuffer(values.buffers()[1], dtype, len(values), dtype.itemsize * values.offset).astype(np.float64)
+    return np.frombuffer(values.buffers()[1], dtype, len(values), dtype.itemsize * values.offset)
 
 
 def to_arrow(
@@ -144,8 +147,8 @@ def indices(values: pa.ChunkedArray) -> Codes:
 
 @cache
 def _plain_dtype(kind: pa.DataType) -> np.dtype[Any] | None:
-    """The dtype of the values of an Arrow type of integers or float32, as they stand in a buffer; None for others."""
-    plain = pa.types.is_integer(kind) or pa.types.is_float32(kind)
+    """The dtype of the values of an Arrow type of integers, float32 or float64, as in its buffer; None for others."""
+    plain = pa.types.is_integer(kind) or pa.types.is_float32(kind) or pa.types.is_float64(kind)
     return np.dtype(kind.to_pandas_dtype()) if plain else None
 
 

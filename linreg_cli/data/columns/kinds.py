@@ -62,6 +62,17 @@ def narrow(codes: Codes, n_levels: int) -> Codes:
     return out
 
 
+def positions_in(known: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Where values stand among known ones, which are ascending, shape (n,); those that are equal are looked up once.
+
+    >>> positions_in(np.array([2, 5, 9]), np.array([9, 2, 9])).tolist()
+    [2, 0, 2]
+    """
+    own, at = np.unique(values, return_inverse=True)  # in their order, which is faster than at random
+    found: npt.NDArray[np.intp] = np.searchsorted(known, own)[at]
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class Recoded:
     """Codes of other levels, looked up when they are read, int32.
@@ -143,10 +154,12 @@ class Numbers:
     Attributes:
         values: shape (n_samples,); nan where a cell is missing.
         cell: row, from 0 -> the cell as it stands in the table, for messages; None without a table.
+        is_finite: whether it is known that no cell is missing or infinite.
     """
 
     values: Values
     cell: Callable[[int], object] | None = field(default=None, compare=False, repr=False)
+    is_finite: bool = field(default=False, compare=False, repr=False)
 
     @property
     def n_missing(self) -> int:
@@ -170,6 +183,8 @@ class Numbers:
 
     @cached_property
     def _counts(self) -> tuple[int, int]:
+        if self.is_finite:
+            return 0, 0
         found = of_processes(self.values, _missing_and_infinite)
         return sum(missing for missing, _ in found), sum(infinite for _, infinite in found)
 

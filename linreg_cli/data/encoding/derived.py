@@ -14,22 +14,17 @@ from typing import Any
 import numpy as np
 
 from linreg_cli.config.terms import FUNCTIONS, POWERS, Factor, Term
-from linreg_cli.data.columns.kinds import MISSING, CodesOnAccess, Column, Mask, Rows, Values
-from linreg_cli.data.columns.rows import as_slice, first_row, in_blocks, row_blocks
+from linreg_cli.data.columns.kinds import MISSING, CodesOnAccess, Column, Rows, Values
+from linreg_cli.data.columns.rows import as_slice, row_blocks
 from linreg_cli.data.encoding.inputs import CategoryInput, Input
 from linreg_cli.errors import Fault
 from linreg_cli.remedies import leave_out, setting
-from linreg_cli.wording import number
 
 #: Entry -> the levels of its categories that train rows have together; None: a missing cell.
 Together = Mapping[str, Collection[tuple[str | None, ...]]]
 
-#: Function -> what it is computed with, which values it takes, and these in words.
-_FUNCTIONS: dict[str, tuple[Callable[[Column], Column], Callable[[Column], Mask], str]] = {
-    "log": (np.log, lambda values: values > 0, "above 0"),
-    "log1p": (np.log1p, lambda values: values > -1, "above -1"),
-    "sqrt": (np.sqrt, lambda values: values >= 0, "of 0 or more"),
-}
+#: Function -> what it is computed with; which values it takes is said in `domain_faults`.
+_FUNCTIONS: dict[str, Callable[[Column], Column]] = {"log": np.log, "log1p": np.log1p, "sqrt": np.sqrt}
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,7 @@ def applied(factor: Factor, values: Column) -> Column:
     (array([8.]), array([0.]))
     """
     if factor.function is not None:
-        return np.asarray(_FUNCTIONS[factor.function][0](values))
+        return np.asarray(_FUNCTIONS[factor.function](values))
     return values if factor.power == 1 else np.asarray(values**factor.power)
 
 
@@ -278,78 +273,3 @@ def products(
             assert isinstance(category, CategoryInput)
             indicators.append((codes[column], category.levels.index(level)))
         yield feature, Product(factors, tuple(indicators))
-
-
-def domain_faults(
-    derived: Sequence[DerivedInput], numbers: Mapping[str, Values], rows: Rows, name: str, *, trained: bool
-) -> list[Fault]:
-    """The faults of values outside the domain of a function, and of products that overflow.
-
-    Args:
-        derived: the features.
-        numbers: column -> encoded numbers.
-        rows: numbers of the rows that are used.
-        name: the table, for messages.
-        trained: whether a model was trained already.
-    """
-    faults: list[Fault] = []
-    chosen = in_blocks(rows)
-    bad_columns = set()
-    entries: dict[Factor, list[str]] = {}  # those with each function
-    for each in derived:
-        for factor in each.numbers:
-            if factor.function is not None:
-                entries.setdefault(factor, []).append(each.column)
-    for factor, own in entries.items():
-        assert factor.function is not None
-        _, inside, words = _FUNCTIONS[factor.function]
-        source = Product(((numbers[factor.column], Factor(factor.column)),))
-        bad = _first(source, chosen, _outside(inside))
-        if bad is not None:
-            bad_columns.add(factor.column)
-            others = f" ({bad[1]:,} such cells in the column)" if bad[1] > 1 else ""
-            value = float(numbers[factor.column][bad[0] : bad[0] + 1][0])
-            message = f"{factor} needs values {words}, found {number(value)}{others}"
-            remedy = _remedy(factor, own, numbers, chosen, trained=trained)
-            faults.append(Fault(f"{message}; {remedy}", _where(name, bad[0], factor.column)))
-    for each in derived:
-        if not each.numbers or bad_columns.intersection(each.columns):
-            continue
-        product = Product(tuple((numbers[factor.column], factor) for factor in each.numbers))
-        bad = _first(product, chosen, lambda values: ~np.isfinite(values))
-        if bad is not None:
-            more = f" ({bad[1]:,} such rows)" if bad[1] > 1 else ""
-            remedy = f"use another unit, or leave it out with {leave_out(each.column)}"
-            remedy = "correct the cell" if trained else remedy
-            where = _where(name, bad[0], each.numbers[0].column)
-            faults.append(Fault(f"{each.column} overflows float64{more}; {remedy}", where))
-    return faults
-
-
-def _remedy(
-    factor: Factor, entries: Sequence[str], numbers: Mapping[str, Values], rows: Rows | slice, *, trained: bool
-) -> str:
-    if trained:
-        return "correct the cell, or leave the row out of the table"
-    other = Factor(factor.column, "log1p")
-    ways = ["correct the cell"]
-    if factor.function == "log":
-        plain = Product(((numbers[factor.column], Factor(factor.column)),))
-        if _first(plain, rows, lambda values: ~(values > -1)) is None:
-            ways.append(f"write {other}")
-    return f"{', '.join(ways)}, or leave it out with {leave_out(*entries)}"
-
-
-def _where(name: str, row: int, column: str) -> str:
-    return f"{name}, row {row + 1}, column {column!r}"
-
-
-def _outside(inside: Callable[[Column], Mask]) -> Callable[[Column], Mask]:
-    """Which values are not in a domain."""
-    return lambda values: ~inside(values)
-
-
-def _first(values: Values, rows: Rows | slice, is_bad: Callable[[Column], Mask]) -> tuple[int, int] | None:
-    """The first row whose value is at fault, and how many are; None if there is none."""
-    first, n_bad = first_row(rows, len(values), lambda block: is_bad(values[block]))
-    return (first, n_bad) if n_bad else None

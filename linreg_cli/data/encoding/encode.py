@@ -31,7 +31,8 @@ from linreg_cli.data.columns.kinds import (
 from linreg_cli.data.columns.rows import as_slice, first_row, in_blocks, row_blocks
 from linreg_cli.data.encoding.cell_faults import category_fault, missing_level_fault, missing_number_fault
 from linreg_cli.data.encoding.column_faults import column_fault
-from linreg_cli.data.encoding.derived import DerivedInput, Together, coded, domain_faults, fits, products
+from linreg_cli.data.encoding.derived import DerivedInput, Together, coded, fits, products
+from linreg_cli.data.encoding.domain_faults import domain_faults
 from linreg_cli.data.encoding.inputs import CategoryInput, Input, NumberInput, input_from_json
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
 from linreg_cli.data.encoding.shared_gaps import missing_alone, with_shared_gaps

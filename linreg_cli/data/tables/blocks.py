@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from linreg_cli.data.columns.arrow import as_float64, is_text_type, release_unused
+from linreg_cli.data.columns.arrow import is_text_type, plain_numbers, release_unused
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Numbers, as_number
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.tables.table import Cells, is_number_type
@@ -42,17 +42,20 @@ class ColumnSink:
     Args:
         numbers: names of the columns that become float64; a missing cell is nan.
         missing_values: cells that mean 'missing'; only those that are numbers are used.
+        memory_limit: bytes that numbers may take in memory where the disk cannot be written; None: any number.
     """
 
-    def __init__(self, numbers: Sequence[str], missing_values: Collection[str]) -> None:
+    def __init__(
+        self, numbers: Sequence[str], missing_values: Collection[str], memory_limit: int | None = None
+    ) -> None:
         self._names = list(numbers)
         self._known = frozenset(numbers)
         self._marks = numeric_marks(missing_values)
-        self._numbers = NumberSink(self._names)
+        self._numbers = NumberSink(self._names, memory_limit)
         self._others: list[pa.Table] = []
 
     def add(self, block: pa.Table | pa.RecordBatch) -> None:
-        """Copy the cells of some rows."""
+        """Copy the cells of some rows; raises as `NumberSink.add`."""
         self._numbers.add([float64_of(block.column(name), self._marks) for name in self._names])
         others = [name for name in block.schema.names if name not in self._known]
         if others or not self._names:
@@ -76,11 +79,25 @@ def numeric_marks(missing_values: Collection[str]) -> list[float]:
 
 def float64_of(column: pa.Array | pa.ChunkedArray, marks: Sequence[float]) -> Column:
     """A column of numbers of any type, shape (n_rows,), float64; nan where a cell is missing or one of the marks."""
-    parts = [as_float64(part) for part in (column.chunks if isinstance(column, pa.ChunkedArray) else [column])]
+    parts = [plain_numbers(part).astype(np.float64, copy=False) for part in _chunks(column)]
     found = parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0), *parts])
     if marks and (gaps := np.isin(found, marks)).any():
         return np.where(gaps, np.nan, found)
     return found
+
+
+def _put_float64(column: pa.Array | pa.ChunkedArray, marks: Sequence[float], out: Column) -> None:
+    """As `float64_of`, into an array."""
+    at = 0
+    for part in _chunks(column):
+        out[at : at + len(part)] = plain_numbers(part)
+        at += len(part)
+    if marks:
+        out[np.isin(out, marks)] = np.nan
+
+
+def _chunks(column: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    return column.chunks if isinstance(column, pa.ChunkedArray) else [column]
 
 
 def _compact(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
@@ -118,7 +135,12 @@ def cells_of_block(block: pa.Table, columns: Sequence[str], missing_values: Coll
     """As `cells_of`, of a few rows, which stay in memory."""
     numbers = [name for name in columns if is_number_type(block.schema.field(name).type)]
     marks = numeric_marks(missing_values)
-    found = {name: Numbers(float64_of(block.column(name), marks)) for name in numbers}
+    values = np.empty((len(numbers), block.num_rows))
+    for name, out in zip(numbers, values, strict=True):
+        _put_float64(block.column(name), marks, out)
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(values.sum(axis=1)).tolist()  # of all columns at once
+    found = {name: Numbers(out, is_finite=known) for name, out, known in zip(numbers, values, finite, strict=True)}
     return Cells(found, block.select([name for name in block.column_names if name not in found]))
 
 

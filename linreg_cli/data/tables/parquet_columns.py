@@ -31,6 +31,7 @@ def read_numbers(
     marks: Sequence[float],
     guarded: Callable[[TableFile, Callable[[], None]], None],
     rows: tuple[int, int] | None = None,
+    memory_limit: int | None = None,
 ) -> dict[str, Numbers]:
     """Columns of numbers of any type, float64; nan where a cell is missing or one of the marks.
 
@@ -40,12 +41,13 @@ def read_numbers(
         marks: numbers that mean 'missing'.
         guarded: calls a function that reads a part.
         rows: the first row of all parts, from 0, and one past the last; None: all.
+        memory_limit: as for `NumberPlaces`, which raises.
     """
     counts: list[int] = []
     for part in parts:
         guarded(part, functools.partial(_count, part, counts))
     begin, end = (0, sum(counts)) if rows is None else rows
-    places, at = NumberPlaces(names, end - begin), 0
+    places, at = NumberPlaces(names, end - begin, memory_limit), 0
     for part, count in zip(parts, counts, strict=True):
         own = max(begin - at, 0), min(end - at, count)
         if own[0] < own[1]:

@@ -8,6 +8,8 @@ from functools import cache
 
 import torch
 
+from linreg_cli.forks import in_child
+
 #: Products of numbers in a pass over a batch, up to which one thread takes a step: 20 microseconds of work.
 SMALL = 2**16
 
@@ -67,5 +69,4 @@ def _use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_use_one_thread)
+in_child(_use_one_thread)

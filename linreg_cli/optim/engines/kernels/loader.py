@@ -7,7 +7,6 @@ Rows that stay on the disk are there because memory is short: for them a process
 
 import contextlib
 import ctypes
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from linreg_cli.errors import EngineError, LinregError
+from linreg_cli.forks import free_in_child
 from linreg_cli.optim.engines.kernels import disk
 from linreg_cli.optim.engines.kernels.signatures import (
     FLOAT64,
@@ -39,9 +39,7 @@ _NUMBERS: dict[str | None, Any] = {INTEGER: ctypes.c_int64, FLOAT64: ctypes.c_do
 
 _begin, _address_of, _reference = (ctypes.c_char * 0).from_buffer, ctypes.addressof, ctypes.byref
 
-_lock = Lock()
-if hasattr(os, "register_at_fork"):  # another thread may hold the lock at the fork, and will never release the copy
-    os.register_at_fork(after_in_child=lambda: _lock._at_fork_reinit())  # type: ignore[attr-defined]
+_lock = free_in_child(Lock())
 #: What `kernel` takes: module and function, dtype of the training, dtype of row orders.
 Key = tuple[str, str, str]
 _kernels: dict[Key, "Kernel"] = {}

@@ -131,6 +131,10 @@ class DataError(LinregError):
     exit_code = 3
 
 
+class TemporaryFileError(DataError):
+    """A temporary file cannot be made, written or read back, which is no fault of the table."""
+
+
 class OutOfMemoryError(LinregError):
     """Memory ran out. The model is small, so the data is too large."""
 

@@ -1,6 +1,8 @@
 """`predict` and `evaluate --data` a block of rows at a time: what they write and say is that of the whole table."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -8,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from linreg_cli.data.tables import arrow_table, csv_part, csv_table
+from linreg_cli.data.tables import arrow_table, csv_part, csv_table, parquet_rows
 from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.exact_kinds import ExactKinds
 from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
 from linreg_cli.data.tables.text_numbers import as_exact_numbers, as_numbers
-from linreg_cli.evaluation import evaluate, intervals, other_table, predict, prediction_lines
+from linreg_cli.evaluation import evaluate, intervals, other_table, predict, prediction_lines, saved_model, whole_table
 from linreg_cli.optim import losses
 
 CONFIG = {
@@ -61,7 +63,7 @@ def trained(linreg, config_file, tmp_path):
     assert result.code == 0, result.err
 
 
-def whole_table(*_):
+def not_in_blocks(*_, **__):
     raise NotInBlocksError
 
 
@@ -85,8 +87,8 @@ def both(linreg, monkeypatch, tmp_path, command, *arguments, out=None):
         blocks, first = call()
     with monkeypatch.context() as patch:
         for each in (csv_table.CsvTable, arrow_table.ArrowTable):
-            patch.setattr(each, "row_blocks", whole_table)
-            patch.setattr(each, "cell_blocks", whole_table)
+            patch.setattr(each, "row_blocks", not_in_blocks)
+            patch.setattr(each, "cell_blocks", not_in_blocks)
         rows, second = call()
     assert (blocks.code, blocks.out, blocks.err) == (rows.code, rows.out, rows.err)
     return blocks, first, second, bool(fell_back)
@@ -182,6 +184,83 @@ def test_metrics_of_a_table_have_the_bits_of_the_whole_table(
     assert (result.code, fell_back) == (0, False)
     used = frame[frame["a"].notna()]
     assert (result.json["data"]["n"], result.json["data"]["dropped"]) == (len(used), 203 - len(used))
+
+
+def parquet(path, n, *, dictionary=False):
+    """The table with its towns as text, or of dictionary type as a pandas categorical is stored; its rows."""
+    frame = table(n, seed=2)
+    kept = frame.astype({"town": "category"}) if dictionary else frame
+    pq.write_table(pa.Table.from_pandas(kept, preserve_index=False), path, row_group_size=40)
+    return frame
+
+
+def limited(monkeypatch, limit):
+    for module in (saved_model, whole_table):
+        monkeypatch.setattr(module, "limit_in", lambda source: limit)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_memory_limit_makes_blocks_smaller_and_no_bit_different(linreg, trained, monkeypatch, tmp_path, command):
+    parquet(tmp_path / "n.parquet", 203)
+    found, rows = [], []
+    real = arrow_table.cells_of_block if command == "evaluate" else predict.cells_of_block
+    for limit in (None, 16 * 8 * 9 * 20):  # 20 rows of 9 columns of float64 in a block, of which there are 16
+        with monkeypatch.context() as patch:
+            limited(patch, limit)
+            for module in (arrow_table, predict):
+                patch.setattr(
+                    module, "cells_of_block", lambda block, *a: rows.append(block.num_rows) or real(block, *a)
+                )
+            found.append(linreg(command, "b", "--data", "n.parquet", "--json"))
+        assert sum(rows) == 203
+        assert max(rows) == (203 if limit is None else 36 if command == "evaluate" else 20)  # of 5 columns, of 9
+        rows.clear()
+    assert (found[0].code, found[0].out) == (0, found[1].out)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_full_disk_is_an_error_and_the_table_is_not_read_as_a_whole(linreg, trained, monkeypatch, tmp_path, command):
+    """Reading the columns some at a time is what the limit asks for; without it the limit would be ignored."""
+    parquet(tmp_path / "n.parquet", 203)
+
+    def full():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    limited(monkeypatch, 2_000)
+    assert linreg(command, "b", "--data", "n.parquet").code == 0
+    monkeypatch.setattr(parquet_rows, "open_nameless", full)
+    result = linreg(command, "b", "--data", "n.parquet")
+    assert (result.code, result.out) == (3, "")
+    assert "No space left on device; set TMPDIR to a folder on another disk, or raise data.memory_limit" in result.err
+
+
+@pytest.mark.parametrize("out", ["out.parquet", "out.csv"])
+def test_a_column_of_dictionary_type_is_predicted_in_blocks_and_stays_one(
+    linreg, trained, small_blocks, monkeypatch, tmp_path, out
+):
+    frame = parquet(tmp_path / "n.parquet", 203, dictionary=True)
+    result, first, second, fell_back = both(
+        linreg, monkeypatch, tmp_path, "predict", "--data", "n.parquet", "-o", out, out=out
+    )
+    assert (result.code, fell_back) == (0, False)
+    if out == "out.csv":
+        assert first == second
+        return
+    one, other = pq.read_table(pa.BufferReader(first)), pq.read_table(pa.BufferReader(second))
+    assert one.schema.equals(other.schema, check_metadata=True)
+    assert pa.types.is_dictionary(one.schema.field("town").type)
+    assert one.column("town").to_pylist() == [None if pd.isna(each) else each for each in frame["town"]]
+    assert one.column("prediction").equals(other.column("prediction"))
+
+
+def test_a_table_that_is_read_as_a_whole_above_the_limit_is_warned_of(linreg, trained, monkeypatch, tmp_path):
+    table(60, seed=2).to_json(tmp_path / "n.jsonl", orient="records", lines=True)
+    for limit, n_warnings in ((None, 0), (1_000_000, 0), (5_000, 1)):
+        limited(monkeypatch, limit)
+        for command in (("predict", "-o", "out.csv"), ("evaluate",)):
+            result = linreg(*command[:1], "b", "--data", "n.jsonl", *command[1:])
+            assert result.code == 0
+            assert result.err.count("come into memory, more than data.memory_limit of the run") == n_warnings
 
 
 def test_a_column_of_zeros_in_one_block_is_no_fault_and_of_the_whole_table_is(

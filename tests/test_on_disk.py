@@ -20,9 +20,9 @@ from sklearn.metrics import r2_score
 from linreg_cli import data, evaluation, least_squares
 from linreg_cli.data.columns import on_disk
 from linreg_cli.data.columns.kinds import Numbers, pieces
-from linreg_cli.data.columns.on_disk import NumberSink, StoredColumn
+from linreg_cli.data.columns.on_disk import NumberPlaces, NumberSink, StoredColumn
 from linreg_cli.data.columns.rows import StackedRows
-from linreg_cli.errors import DataError
+from linreg_cli.errors import DataError, TemporaryFileError
 from linreg_cli.least_squares import factor
 
 
@@ -147,6 +147,30 @@ def test_a_folder_that_cannot_be_written_leaves_everything_in_memory(small_group
     monkeypatch.setattr(on_disk.tempfile, "gettempdir", lambda: "/nowhere/at/all")
     values = table()
     np.testing.assert_array_equal(poured(values, [100])["c"], values[2])
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_full_disk_is_an_error_where_the_columns_take_more_than_the_limit(count, small_groups, monkeypatch):
+    monkeypatch.setattr(on_disk, "open_nameless", lambda: Failing(count))
+    values = table()
+    fits = NumberSink("abc", values.nbytes)
+    fits.add([*values])
+    np.testing.assert_array_equal(fits.columns()["b"], values[1])
+    too_large = NumberSink("abc", values.nbytes - 8)
+    too_large.add([*values[:, :98]])
+    too_large.add([*values[:, 98:]])
+    with pytest.raises(TemporaryFileError, match=r"No space left on device; .* set TMPDIR to a folder on another"):
+        too_large.columns()
+
+
+def test_places_of_a_full_disk_are_an_error_above_the_limit(small_groups, monkeypatch):
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(on_disk, "open_nameless", full)
+    assert len(NumberPlaces("ab", 1_000, 16_000).columns()["a"]) == 1_000
+    with pytest.raises(TemporaryFileError, match="would take more than"):
+        NumberPlaces("ab", 1_000, 15_999)
 
 
 def test_writes_and_reads_may_be_cut_short_by_the_system(small_groups, monkeypatch):

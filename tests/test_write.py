@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from linreg_cli.data.tables.open import open_table
-from linreg_cli.data.tables.write import GROUP_BYTES, table_suffix, write_table
+from linreg_cli.data.tables.write import COLUMN_BYTES, GROUP_BYTES, table_suffix, write_table
 from linreg_cli.errors import UsageError
 
 SUFFIXES = [".csv", ".csv.gz", ".csv.zst", ".tsv", ".parquet", ".arrow", ".feather", ".jsonl"]
@@ -66,6 +66,17 @@ def test_batches_of_few_rows_become_row_groups_of_some_mebibytes(tmp_path):
     assert all(8 * rows >= GROUP_BYTES for rows in groups[:-1])
     assert len(groups) == -(-8 * len(values) // max(8 * rows for rows in groups)) < len(batches)
     np.testing.assert_array_equal(pq.read_table(tmp_path / "t.parquet").column("x").to_numpy(), values)
+
+
+def test_a_row_group_of_a_wide_table_has_more_of_each_column_than_its_description(tmp_path):
+    n_columns, n_rows = 500, 3_000
+    schema = pa.schema([(f"x{position}", pa.float64()) for position in range(n_columns)])
+    part = pa.RecordBatch.from_arrays([pa.array(np.arange(100.0))] * n_columns, schema=schema)
+    write_table(tmp_path / "t.parquet", ".parquet", [part] * (n_rows // 100))
+    metadata = pq.read_metadata(tmp_path / "t.parquet")
+    groups = [metadata.row_group(each).num_rows for each in range(metadata.num_row_groups)]
+    assert sum(groups) == n_rows
+    assert all(COLUMN_BYTES <= 8 * rows < COLUMN_BYTES + 8 * 100 for rows in groups[:-1])
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def evaluate(
             raise UsageError("it says what the table of --data is, and there is none", "--format")
         if data is not None:
             with readable(data, format_) as path:
-                metrics = evaluate_table(saved, path, None if path == data else name_of(data))
+                metrics = evaluate_table(saved, path, None if path == data else name_of(data), output.warn)
         else:
             metrics, unchanged = evaluate_splits(saved)
             if not unchanged:

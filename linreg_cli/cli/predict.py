@@ -100,7 +100,8 @@ def predict(
     values: dict[str, list[float | None]] = {}
     of_stdout = out is None and not is_stdin(data) and table_format(data) is not None
     with readable(data, None if of_stdout else format_) as path, streams.spool() as spool:
-        found = Predictions(saved, path, typed=not is_text_suffix(suffix), interval=asked)
+        typed, one_dictionary = not is_text_suffix(suffix), suffix in (".arrow", ".feather")
+        found = Predictions(saved, path, typed=typed, interval=asked, one_dictionary=one_dictionary, warn=output.warn)
         # A CSV goes on as it came, with its semicolons; a table of another format becomes a CSV with commas.
         delimiter = found.delimiter if locate(path).suffix == ".csv" else None
         with _refusing_types(data, suffix):

@@ -29,6 +29,7 @@ from linreg_cli.evaluation.other_table import assembled, metrics_in_blocks, weig
 from linreg_cli.evaluation.predictions import summed_errors
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
 from linreg_cli.evaluation.truth import compare, known_truth
+from linreg_cli.evaluation.whole_table import Warn, unheard, warn_of_whole
 from linreg_cli.findings import Finding
 from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.model import fold, linear_layer
@@ -154,7 +155,9 @@ def _evaluated(saved: SavedModel, frame: pa.Table | None) -> tuple[Metrics, bool
     return metrics, unchanged
 
 
-def evaluate_table(saved: SavedModel, source: str | pa.Table, called: str | None = None) -> Metrics:
+def evaluate_table(
+    saved: SavedModel, source: str | pa.Table, called: str | None = None, warn: Warn = unheard
+) -> Metrics:
     """Metrics of a saved model on all rows of another table.
 
     Args:
@@ -162,6 +165,7 @@ def evaluate_table(saved: SavedModel, source: str | pa.Table, called: str | None
         source: the path of a table, or the rows of a data frame, with the inputs and the targets of the run; other
             columns are ignored.
         called: what the reasons call the table; None: what it is called.
+        warn: is told of a table that comes into memory as a whole, above the limit of the run.
 
     Returns:
         `metrics.json` with the metrics of the table as `data`, those of a split and `dropped`, the number of rows left
@@ -178,6 +182,7 @@ def evaluate_table(saved: SavedModel, source: str | pa.Table, called: str | None
     try:
         own: Metrics = {"data": metrics_in_blocks(saved, table)}
     except NotInBlocksError:
+        warn_of_whole(saved, table, warn)
         numbers, text = input_columns(encoder)
         own_weights = weight_columns(saved, table.columns, (*numbers, *targets, *text))
         cells = table.read([*numbers, *targets, *own_weights], text=text)

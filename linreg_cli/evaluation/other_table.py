@@ -16,10 +16,10 @@ from linreg_cli.data.encoding.treatments import Treatment, as_trained, treatment
 from linreg_cli.data.roles import RowWeights, checked_weights, weight_column
 from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.table import Cells, Table
-from linreg_cli.errors import DataError
+from linreg_cli.errors import DataError, TemporaryFileError
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, split_metrics
 from linreg_cli.evaluation.predictions import predicted_blocks
-from linreg_cli.evaluation.saved_model import SavedModel, input_columns, raw_inputs
+from linreg_cli.evaluation.saved_model import SavedModel, input_columns, largest_block, raw_inputs
 from linreg_cli.model import linear_layer
 from linreg_cli.optim.losses import Loss, chunk_rows
 from linreg_cli.optim.rows import TrainRows, sum_of_weights
@@ -96,6 +96,7 @@ def metrics_in_blocks(saved: SavedModel, table: Table) -> Metrics:
 
     Raises:
         NotInBlocksError: for a table that must be read as a whole, or in which something is wrong.
+        TemporaryFileError: if there is no room for a temporary file that reading in blocks needs.
     """
     sums, n_rows = _Sums(saved), 0
     try:
@@ -104,6 +105,8 @@ def metrics_in_blocks(saved: SavedModel, table: Table) -> Metrics:
             if dataset is not None:
                 sums.add(dataset)
             del dataset  # before the next rows are read
+    except TemporaryFileError:
+        raise
     except DataError as error:
         raise NotInBlocksError(str(error)) from None
     metrics = sums.metrics()
@@ -222,7 +225,7 @@ def _used_rows(saved: SavedModel, table: Table) -> Iterator[tuple[Dataset | None
     numbers = [*numbers, *weight_columns(saved, table.columns, (*numbers, *targets, *text))]
     zones: dict[str, bool] = {}
     n_read = 0
-    for cells in table.cell_blocks([*numbers, *targets], text):
+    for cells in table.cell_blocks([*numbers, *targets], text, largest=largest_block(saved)):
         if not cells.num_rows:
             continue
         raw = raw_inputs(cells, encoder, targets, saved, table, zones)

@@ -15,10 +15,11 @@ from linreg_cli.data.summary import UsedColumn, together, used_columns
 from linreg_cli.data.tables.blocks import NotInBlocksError, cells_of, cells_of_block
 from linreg_cli.data.tables.part_rows import naming_parts
 from linreg_cli.data.tables.table import Cells, Table
-from linreg_cli.errors import DataError
+from linreg_cli.errors import DataError, TemporaryFileError
 from linreg_cli.evaluation.intervals import Asked, ends, load_factor
 from linreg_cli.evaluation.other_table import weight_columns, weights_in
-from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
+from linreg_cli.evaluation.saved_model import SavedModel, input_columns, largest_block, open_for, raw_inputs
+from linreg_cli.evaluation.whole_table import Warn, unheard, warn_of_whole
 from linreg_cli.least_squares.intervals import IntervalFactor
 
 #: What the names of the ends of an interval have after that of the prediction.
@@ -93,6 +94,9 @@ class Predictions:
         path: the table.
         typed: as `predict_table`.
         interval: as `predict_table`.
+        one_dictionary: whether the batches must have one dictionary for a column of dictionary type, as an Arrow file
+            has; a table that has more of them is then read as a whole.
+        warn: is told of a table that comes into memory as a whole, above the limit of the run.
 
     Attributes:
         added: the names of the prediction columns.
@@ -105,8 +109,18 @@ class Predictions:
         DataError, StoreError: as `predict_table`, but for what is wrong with the cells.
     """
 
-    def __init__(self, saved: SavedModel, path: str, *, typed: bool = False, interval: Asked | None = None) -> None:
-        self._saved, self._path, self._typed, self._interval = saved, path, typed, interval
+    def __init__(
+        self,
+        saved: SavedModel,
+        path: str,
+        *,
+        typed: bool = False,
+        interval: Asked | None = None,
+        one_dictionary: bool = True,
+        warn: Warn = unheard,
+    ) -> None:
+        self._one_dictionary = one_dictionary
+        self._saved, self._path, self._typed, self._interval, self._warn = saved, path, typed, interval, warn
         self._factor = None if interval is None else load_factor(saved)
         self._table = open_for(saved, path, saved.preprocessor.inputs.columns)
         self.added = added_columns(saved, self._table, interval)
@@ -127,6 +141,7 @@ class Predictions:
         try:
             return use(self._batches())
         except NotInBlocksError:
+            warn_of_whole(self._saved, self._table, self._warn)
             whole = predict_table(self._saved, self._path, typed=self._typed, interval=self._interval)
         self.columns, self.n_rows = whole.columns, whole.table.num_rows
         self.n_without = whole.table.column(self.added[0]).null_count
@@ -137,9 +152,12 @@ class Predictions:
 
         Raises:
             NotInBlocksError: for a table that must be read as a whole, and one in which something is wrong.
+            TemporaryFileError: if there is no room for a temporary file that reading in blocks needs.
         """
         try:
             yield from self._predicted_batches()
+        except TemporaryFileError:
+            raise
         except (DataError, pa.ArrowInvalid) as error:
             raise NotInBlocksError(str(error)) from None
         if not self.n_rows:
@@ -149,7 +167,8 @@ class Predictions:
         encoder, table, saved = self._saved.preprocessor.inputs, self._table, self._saved
         numbers, columns = _needed(saved, table, self._interval)
         typed = table.typing(numbers) if self._typed else None
-        blocks = table.row_blocks() if self._factor is None else _of_rows(table.row_blocks(), BLOCK_ROWS)
+        blocks: Iterable[pa.Table] = table.row_blocks(largest_block(saved), one_dictionary=self._one_dictionary)
+        blocks = blocks if self._factor is None else _of_rows(blocks, BLOCK_ROWS)
         zones: dict[str, bool] = {}
         for cells in blocks:
             if not cells.num_rows:

@@ -22,7 +22,7 @@ from linreg_cli.data.columns.row_set import RowArray
 from linreg_cli.data.columns.rows import as_slice, count, part, pick
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.tables.write import write_table
-from linreg_cli.errors import DataError
+from linreg_cli.errors import TemporaryFileError
 from linreg_cli.evaluation.metrics import ErrorSums
 from linreg_cli.model import LinearFormula
 
@@ -203,7 +203,7 @@ def of_ranks(formula: LinearFormula, dataset: Dataset) -> LinesOfRanks | None:
         dataset: the rows and their splits.
 
     Raises:
-        DataError: if this process has no space for them.
+        TemporaryFileError: if this process has no space for them.
         RankError: if another one has none.
     """
     held = dataset.held()
@@ -250,8 +250,8 @@ def _forget(ranks: "Ranks", number: int) -> None:
     stack.close()
 
 
-def _no_file(what: str, error: OSError) -> DataError:
-    return DataError(
+def _no_file(what: str, error: OSError) -> TemporaryFileError:
+    return TemporaryFileError(
         f"a temporary file with the lines of predictions.csv cannot be {what}: {error.strerror}; "
         "set TMPDIR to a folder on another disk",
         folder(),

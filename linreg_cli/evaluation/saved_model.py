@@ -37,6 +37,8 @@ from linreg_cli.runs.store import RunFolder
 
 #: The most columns that a message names; the others are counted.
 _NAMED = 20
+#: Of `data.memory_limit`, a block of rows is at most one part in so many: some of its copies are there at once.
+_BLOCKS_IN_LIMIT = 16
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,15 @@ def open_for(saved: SavedModel, source: str | pa.Table, names: Sequence[str]) ->
         raise DataError([*([hint] if hint else []), Fault(message, table.name)])
     refuse_bad_names(table.columns, names, table.name, table.written_columns)
     return table
+
+
+def largest_block(saved: SavedModel) -> int | None:
+    """Bytes of a block of rows that a saved model is applied to, at most; None: without `data.memory_limit`.
+
+    A sum over rows must not depend on it.
+    """
+    limit = limit_in(saved.config.data)
+    return None if limit is None else limit // _BLOCKS_IN_LIMIT
 
 
 def _opened(saved: SavedModel, path: str, names: Sequence[str]) -> Table:

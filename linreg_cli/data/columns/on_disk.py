@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from linreg_cli.data.columns.kinds import Column, Rows, Values
 from linreg_cli.data.columns.row_set import RowArray, RowSet
-from linreg_cli.errors import DataError
+from linreg_cli.errors import TemporaryFileError
+from linreg_cli.wording import bytes_of
 
 #: A group has `GROUP_CELLS` numbers (4 MiB): the size of a table that stays in memory, and of one write. The group of
 #: a wide table is larger, up to `LARGEST_GROUP` (64 MiB), so that each column has `GROUP_ROWS` numbers in one piece.
@@ -66,7 +67,7 @@ class NumberFile:
         """The rows `first` to `last - 1` of a column, shape (last - first,), float64.
 
         Raises:
-            DataError: if the file cannot be read back.
+            TemporaryFileError: if the file cannot be read back.
         """
         out = np.empty(last - first, self._dtypes[column])
         for start, stop, position in self._pieces(column, first, last):
@@ -118,7 +119,7 @@ class NumberFile:
                         raise OSError(0, "the file is truncated")
                     rest = rest[count:]
         except OSError as error:
-            raise DataError(
+            raise TemporaryFileError(
                 f"a temporary file with columns cannot be read back: {error.strerror}", self._where
             ) from None
 
@@ -190,21 +191,26 @@ class NumberSink:
 
     Args:
         names: names of the columns.
+        memory_limit: bytes that they may take there; None: any number.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = tuple(names)
+    def __init__(self, names: Sequence[str], memory_limit: int | None = None) -> None:
+        self._names, self._limit = tuple(names), memory_limit
         self._group = np.empty((len(names), group_rows(len(names))))  # pages that were never written take no memory
         self._filled, self._n_rows = 0, 0
         self._file: FileIO | None = None
         self._kept: list[Column] = []
         self._on_disk = True
+        self._why: str | None = None
 
     def add(self, columns: Sequence[Column]) -> None:
         """Copy some rows.
 
         Args:
             columns: for each column, in order, an array of shape (n_rows,).
+
+        Raises:
+            TemporaryFileError: if the disk cannot be written, and the columns take more memory than the limit.
         """
         at, count = 0, len(columns[0]) if columns else 0
         while at < count:
@@ -240,8 +246,11 @@ class NumberSink:
                     self._unfinished = weakref.finalize(self, self._file.close)
                 _write(self._file, rows)
                 return
-            except OSError:
+            except OSError as error:
+                self._why = error.strerror
+                refuse_beyond(self._limit, 8 * len(self._names) * self._n_rows, self._why)
                 self._back_to_memory(self._n_rows - rows.shape[1])
+        refuse_beyond(self._limit, 8 * len(self._names) * self._n_rows, self._why)
         self._kept.append(rows.copy())
 
     def _back_to_memory(self, n_rows: int) -> None:
@@ -266,7 +275,11 @@ class NumberPlaces:
     Args:
         names: names of the columns, at least one.
         n_rows: of each.
+        memory_limit: as for `NumberSink`.
         dtypes: in which they are kept on the disk; None: float64.
+
+    Raises:
+        TemporaryFileError: as `NumberSink.add`.
 
     >>> places = NumberPlaces(["a", "b"], 3)
     >>> places.put(1, 0, np.array([1.0, 2.0])), places.put(1, 2, np.array([3.0]))
@@ -275,16 +288,23 @@ class NumberPlaces:
     [1.0, 2.0, 3.0]
     """
 
-    def __init__(self, names: Sequence[str], n_rows: int, dtypes: "Sequence[np.dtype[Any]] | None" = None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        n_rows: int,
+        memory_limit: int | None = None,
+        dtypes: "Sequence[np.dtype[Any]] | None" = None,
+    ) -> None:
         self._names, self._n_rows, self._group_rows = tuple(names), n_rows, group_rows(len(names))
+        self._limit = memory_limit
         self._file: NumberFile | None = None
         self._kept: npt.NDArray[np.float64] | None = None
         if n_rows > self._group_rows:
             try:
                 self._open([np.dtype(np.float64)] * len(names) if dtypes is None else dtypes)
                 return
-            except OSError:
-                pass
+            except OSError as error:
+                self._refuse_beyond_limit(error)
         self._kept = np.empty((len(names), n_rows))
 
     def put(self, column: int, first: int, values: npt.NDArray[Any]) -> None:
@@ -294,12 +314,16 @@ class NumberPlaces:
             column: its position.
             first: the first row.
             values: shape (n_rows,), float64, or of any type whose numbers that of the column has.
+
+        Raises:
+            TemporaryFileError: as `NumberSink.add`.
         """
         if self._file is not None:
             try:
                 self._file.write(column, first, values)
                 return
-            except OSError:  # the disk is full: go on in memory
+            except OSError as error:  # the disk is full: go on in memory
+                self._refuse_beyond_limit(error)
                 self._kept = np.stack([self._file.read(each, 0, self._n_rows) for each in range(len(self._names))])
                 self._file = None
         assert self._kept is not None
@@ -312,6 +336,9 @@ class NumberPlaces:
             return dict(zip(self._names, self._kept, strict=True))
         file = self._file
         return {name: StoredColumn(file, position) for position, name in enumerate(self._names)}
+
+    def _refuse_beyond_limit(self, error: OSError) -> None:
+        refuse_beyond(self._limit, 8 * len(self._names) * self._n_rows, error.strerror)
 
     def _open(self, dtypes: "Sequence[np.dtype[Any]]") -> None:
         handle = open_nameless()
@@ -326,6 +353,24 @@ class NumberPlaces:
 def open_nameless() -> FileIO:
     """An unbuffered temporary file without a name. The caller closes it."""
     return tempfile.TemporaryFile(prefix="linreg-", dir=folder(), buffering=0)
+
+
+def refuse_beyond(memory_limit: int | None, needed: int, why: str | None) -> None:
+    """Refuse to keep in memory what cannot be written to the disk, where it takes more than a limit.
+
+    Args:
+        memory_limit: in bytes; None: there is none.
+        needed: bytes.
+        why: the disk cannot be written.
+
+    Raises:
+        TemporaryFileError: with what helps.
+    """
+    if memory_limit is None or needed <= memory_limit:
+        return
+    message = f"a temporary file with columns cannot be written: {why}; in memory they would take more than "
+    message += f"data.memory_limit ({bytes_of(memory_limit)}); set TMPDIR to a folder on another disk, or raise it"
+    raise TemporaryFileError(message, folder())
 
 
 def folder() -> str:

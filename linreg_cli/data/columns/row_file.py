@@ -17,7 +17,7 @@ import numpy.typing as npt
 from linreg_cli.data.columns.kinds import BLOCK_ROWS
 from linreg_cli.data.columns.on_disk import folder, open_nameless
 from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
-from linreg_cli.errors import DataError
+from linreg_cli.errors import TemporaryFileError
 from linreg_cli.wording import bytes_of
 
 Array = npt.NDArray[Any]
@@ -48,7 +48,7 @@ class StoredMatrix(RowsOnAccess):
         """Fill an array of shape (count, n_columns), contiguous, with the rows from `first` on.
 
         Raises:
-            DataError: if the file cannot be read back.
+            TemporaryFileError: if the file cannot be read back.
         """
         assert out.dtype == self.dtype, (out.dtype, self.dtype)
         self._file.read(out.reshape(-1).view(np.uint8).data, self._row(first))
@@ -57,7 +57,7 @@ class StoredMatrix(RowsOnAccess):
         """Write rows, shape (count, n_columns), from row `first` on.
 
         Raises:
-            DataError: if the disk is full, or cannot be written.
+            TemporaryFileError: if the disk is full, or cannot be written.
         """
         assert rows.dtype == self.dtype, (rows.dtype, self.dtype)
         self._file.write(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data, self._row(first))
@@ -108,8 +108,8 @@ class _File:
                 raise self._error("cannot be written", error) from None
             rest, at = rest[count:], at + count
 
-    def _error(self, what: str, error: OSError) -> DataError:
-        return DataError(
+    def _error(self, what: str, error: OSError) -> TemporaryFileError:
+        return TemporaryFileError(
             f"a temporary file with scaled rows {what}: {error.strerror}; set TMPDIR to a folder on another disk",
             self._where,
         )
@@ -124,7 +124,7 @@ def stored(n_rows: int, widths: Sequence[int], dtype: npt.DTypeLike) -> list[Sto
         dtype: of the numbers.
 
     Raises:
-        DataError: if there is not enough space, or no file can be made.
+        TemporaryFileError: if there is not enough space, or no file can be made.
 
     >>> (X, y) = stored(5, [2, 1], "float32")
     >>> X.write(np.ones((2, 2), "float32"), 3)
@@ -134,7 +134,7 @@ def stored(n_rows: int, widths: Sequence[int], dtype: npt.DTypeLike) -> list[Sto
     itemsize, where = np.dtype(dtype).itemsize, folder()
     needed, free = n_rows * sum(widths) * itemsize, shutil.disk_usage(where).free
     if needed > free:
-        raise DataError(
+        raise TemporaryFileError(
             f"the scaled rows of a split need {bytes_of(needed)} in a temporary file, and {bytes_of(free)} are free; "
             "set TMPDIR to a folder on another disk",
             where,
@@ -143,7 +143,7 @@ def stored(n_rows: int, widths: Sequence[int], dtype: npt.DTypeLike) -> list[Sto
         file = _File()
         os.ftruncate(file._descriptor, needed)
     except OSError as error:
-        raise DataError(
+        raise TemporaryFileError(
             f"no temporary file can be made for scaled rows: {error.strerror}; set TMPDIR to a folder on another disk",
             where,
         ) from None
@@ -158,7 +158,7 @@ def row_major(values: RowsOnAccess) -> Matrix:
         values: whose rows are computed on access.
 
     Raises:
-        DataError: as `stored`.
+        TemporaryFileError: as `stored`.
     """
     if values.size * values.dtype.itemsize <= LARGEST_ARRAY:
         return np.asarray(values)

@@ -42,7 +42,7 @@ class ArrowTable:
     def __init__(
         self, path: str, parts: Sequence[str], missing_values: Sequence[str], memory_limit: int | None = None
     ) -> None:
-        self.name, self._most = path, reader_bytes(memory_limit)
+        self.name, self._limit, self._most = path, memory_limit, reader_bytes(memory_limit)
         self._missing_values = missing_values
         self._parts = list(map(TableFile, parts))
         self._mixed: frozenset[str] = frozenset()
@@ -95,9 +95,10 @@ class ArrowTable:
         ]
         found: dict[str, Numbers] = {}
         if numbers and all(part.suffix == ".parquet" for part in self._parts):
-            found = read_numbers(self._parts, numbers, numeric_marks(self._missing_values), self._guard, rows)
+            marks = numeric_marks(self._missing_values)
+            found = read_numbers(self._parts, numbers, marks, self._guard, rows, self._limit)
             names, numbers = [name for name in names if name not in found], []
-        sink = ColumnSink(numbers, self._missing_values)
+        sink = ColumnSink(numbers, self._missing_values, self._limit)
         for place, own in self._parts_of(rows) if names or not found else ():
             part = self._parts[place]
             self._guard(part, lambda part=part, own=own: _pour(part, names, sink, self._most, own))
@@ -154,9 +155,10 @@ class ArrowTable:
         loaded = [self._guard(part, lambda part=part: self._load(part)) for part in self._parts]
         return self._fitting(lambda: pa.concat_tables(loaded, promote_options="permissive").select(self.columns))
 
-    def row_blocks(self) -> Iterator[pa.Table]:
+    def row_blocks(self, largest: int | None = None, *, one_dictionary: bool = True) -> Iterator[pa.Table]:
         """See `Table.row_blocks`. JSON Lines are read as a whole."""
-        return self._blocks(self.columns, None, _block_rows(len(self.columns), _PER_GROUP), one_dictionary=True)
+        n_rows = _block_rows(len(self.columns), _PER_GROUP, largest)
+        return self._blocks(self.columns, None, n_rows, one_dictionary=one_dictionary)
 
     def _blocks(
         self, columns: list[str], rows: tuple[int, int] | None, n_rows: int, *, one_dictionary: bool
@@ -208,11 +210,16 @@ class ArrowTable:
             raise NotInBlocksError(str(error)) from None
 
     def cell_blocks(
-        self, columns: Sequence[str], text: Sequence[str], rows: tuple[int, int] | None = None
+        self,
+        columns: Sequence[str],
+        text: Sequence[str],
+        rows: tuple[int, int] | None = None,
+        largest: int | None = None,
     ) -> Iterator[Cells]:
         """See `Table.cell_blocks`. Each block of a column with a dictionary has one of its own."""
         names = [*dict.fromkeys((*columns, *text))]
-        for block in self._blocks(names, rows, _block_rows(len(names), _SUMMED_PER_GROUP), one_dictionary=False):
+        n_rows = _block_rows(len(names), _SUMMED_PER_GROUP, largest)
+        for block in self._blocks(names, rows, n_rows, one_dictionary=False):
             yield cells_of_block(self._with_categories(block), columns, self._missing_values)
 
     def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
@@ -263,9 +270,10 @@ class ArrowTable:
         return _load(part)
 
 
-def _block_rows(n_columns: int, per_group: int) -> int:
+def _block_rows(n_columns: int, per_group: int, largest: int | None) -> int:
     """Rows of a block: what is made of cells takes several times their memory, and a Parquet reader as much."""
-    return -(-group_rows(n_columns) // per_group)
+    usual = -(-group_rows(n_columns) // per_group)
+    return usual if largest is None else max(1, min(usual, largest // (8 * max(1, n_columns))))
 
 
 def _absent(names: Sequence[str], schema: pa.Schema) -> list[str]:

@@ -44,17 +44,20 @@ class ColumnSink:
     Args:
         numbers: names of the columns that become float64; a missing cell is nan.
         missing_values: cells that mean 'missing'; only those that are numbers are used.
+        memory_limit: bytes that numbers may take in memory where the disk cannot be written; None: any number.
     """
 
-    def __init__(self, numbers: Sequence[str], missing_values: Collection[str]) -> None:
+    def __init__(
+        self, numbers: Sequence[str], missing_values: Collection[str], memory_limit: int | None = None
+    ) -> None:
         self._names = list(numbers)
         self._known = frozenset(numbers)
         self._marks = numeric_marks(missing_values)
-        self._numbers, self._counts = NumberSink(self._names), dict.fromkeys(self._names, (0, 0))
+        self._numbers, self._counts = NumberSink(self._names, memory_limit), dict.fromkeys(self._names, (0, 0))
         self._others: list[pa.Table] = []
 
     def add(self, block: pa.Table | pa.RecordBatch) -> None:
-        """Copy the cells of some rows."""
+        """Copy the cells of some rows; raises as `NumberSink.add`."""
         columns = [float64_of(block.column(name), self._marks) for name in self._names]
         self._numbers.add(columns)
         for name, column in zip(self._names, columns, strict=True):

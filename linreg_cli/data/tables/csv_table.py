@@ -40,6 +40,7 @@ class CsvTable:
         text: how they are written, with a delimiter.
         missing_values: cells that mean 'missing'.
         in_blocks: whether a table that must be read as a whole is refused.
+        memory_limit: as for `ColumnSink`.
 
     Raises:
         DataError: for a file that cannot be read, is another format, or has no valid header, and for headers that
@@ -49,10 +50,16 @@ class CsvTable:
     index = frozenset[str]()
 
     def __init__(
-        self, location: Location, text: TextFormat, missing_values: Sequence[str], *, in_blocks: bool = False
+        self,
+        location: Location,
+        text: TextFormat,
+        missing_values: Sequence[str],
+        *,
+        in_blocks: bool = False,
+        memory_limit: int | None = None,
     ) -> None:
         assert text.delimiter is not None
-        self._in_blocks_only = in_blocks
+        self._in_blocks_only, self._limit = in_blocks, memory_limit
         self.name, self.text = location.name, text
         self.delimiter = text.delimiter
         self._missing_values = list(missing_values)
@@ -151,7 +158,7 @@ class CsvTable:
             LeadingZerosError: for columns to be read as text.
             pa.ArrowInvalid: as `_read`.
         """
-        sink = ColumnSink(self._numbers_of(options), self._missing_values)
+        sink = ColumnSink(self._numbers_of(options), self._missing_values, self._limit)
         for table in self._parsed(options, rows):
             sink.add(table)
         return sink.cells()
@@ -244,7 +251,7 @@ class CsvTable:
         """Every cell as text, so that it can be written unchanged."""
         return self._readable(as_it_is(self.columns))
 
-    def row_blocks(self) -> Iterator[pa.Table]:
+    def row_blocks(self, largest: int | None = None, *, one_dictionary: bool = True) -> Iterator[pa.Table]:
         """See `Table.row_blocks`. Lines with an odd number of quotes, and a single column, are read as a whole."""
         return self._in_blocks(as_it_is(self.columns))
 
@@ -258,7 +265,11 @@ class CsvTable:
             raise NotInBlocksError(str(error)) from None
 
     def cell_blocks(
-        self, columns: Sequence[str], text: Sequence[str], rows: tuple[int, int] | None = None
+        self,
+        columns: Sequence[str],
+        text: Sequence[str],
+        rows: tuple[int, int] | None = None,
+        largest: int | None = None,
     ) -> Iterator[Cells]:
         """See `Table.cell_blocks`."""
         types = dict.fromkeys(columns, pa.float64()) | dict.fromkeys((*text, *self._coded & {*columns}), pa.string())

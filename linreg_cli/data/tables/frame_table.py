@@ -86,7 +86,7 @@ class FrameTable:
         """See `Table.read_all`."""
         return self._frame
 
-    def row_blocks(self) -> Iterator[pa.Table]:
+    def row_blocks(self, largest: int | None = None, *, one_dictionary: bool = True) -> Iterator[pa.Table]:
         """See `Table.row_blocks`. A frame is in memory already."""
         raise NotInBlocksError(_IN_MEMORY)
 
@@ -95,7 +95,11 @@ class FrameTable:
         return int(self._frame.num_rows)
 
     def cell_blocks(
-        self, columns: Sequence[str], text: Sequence[str], rows: tuple[int, int] | None = None
+        self,
+        columns: Sequence[str],
+        text: Sequence[str],
+        rows: tuple[int, int] | None = None,
+        largest: int | None = None,
     ) -> Iterator[Cells]:
         """See `Table.cell_blocks`. A frame is in memory already."""
         raise NotInBlocksError(_IN_MEMORY)

@@ -76,20 +76,24 @@ class _NormalTable:
         """See `Table.read_all`."""
         return _named(self._table.read_all())
 
-    def row_blocks(self) -> Iterator[pa.Table]:
+    def row_blocks(self, largest: int | None = None, *, one_dictionary: bool = True) -> Iterator[pa.Table]:
         """See `Table.row_blocks`."""
-        return map(_named, self._table.row_blocks())
+        return map(_named, self._table.row_blocks(largest, one_dictionary=one_dictionary))
 
     def n_rows(self) -> int:
         """See `Table.n_rows`."""
         return self._table.n_rows()
 
     def cell_blocks(
-        self, columns: Sequence[str], text: Sequence[str], rows: tuple[int, int] | None = None
+        self,
+        columns: Sequence[str],
+        text: Sequence[str],
+        rows: tuple[int, int] | None = None,
+        largest: int | None = None,
     ) -> Iterator[Cells]:
         """See `Table.cell_blocks`."""
         written, as_text = ([self._written[name] for name in names] for names in (columns, text))
-        return map(_cells_named, self._table.cell_blocks(written, as_text, rows))
+        return map(_cells_named, self._table.cell_blocks(written, as_text, rows, largest))
 
     def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
         """See `Table.typing`."""

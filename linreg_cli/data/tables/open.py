@@ -66,7 +66,9 @@ def _open(
             raise ConfigError(f"{message} a quote or a line break", path)
         if delimiter == text.decimal:
             raise ConfigError(f"data.decimal: {quoted(delimiter)} is also the delimiter of the cells", path)
-        return CsvTable(found, replace(text, delimiter=delimiter), missing_values, in_blocks=in_blocks)
+        return CsvTable(
+            found, replace(text, delimiter=delimiter), missing_values, in_blocks=in_blocks, memory_limit=memory_limit
+        )
     if suffix is not None:
         _refuse_text_settings(text, path, suffix if found.what == "file" else f"a {found.what} of {suffix} files")
         if in_blocks and suffix == ".jsonl":

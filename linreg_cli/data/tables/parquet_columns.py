@@ -32,6 +32,7 @@ def read_numbers(
     marks: Sequence[float],
     guarded: Callable[[TableFile, Callable[[], None]], None],
     rows: tuple[int, int] | None = None,
+    memory_limit: int | None = None,
 ) -> dict[str, Numbers]:
     """Columns of numbers of any type, float64; nan where a cell is missing or one of the marks.
 
@@ -41,6 +42,7 @@ def read_numbers(
         marks: numbers that mean 'missing'.
         guarded: calls a function that reads a part.
         rows: the first row of all parts, from 0, and one past the last; None: all.
+        memory_limit: as for `NumberPlaces`, which raises.
     """
     about: list[Any] = []
     for part in parts:
@@ -50,7 +52,7 @@ def read_numbers(
     for name in names:
         is_short = all(is_exact_in_float32(schema.field(name).type) for schema in schemas)
         dtypes.append(np.dtype(np.float32 if is_short else np.float64))
-    places, at, counts = NumberPlaces(names, end - begin, dtypes), 0, [(0, 0)] * len(names)
+    places, at, counts = NumberPlaces(names, end - begin, memory_limit, dtypes), 0, [(0, 0)] * len(names)
     for part, each in zip(parts, about, strict=True):
         own = max(begin - at, 0), min(end - at, each.num_rows)
         if own[0] < own[1]:

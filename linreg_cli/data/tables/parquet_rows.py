@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import release_unused
 from linreg_cli.data.columns.on_disk import folder, open_nameless
-from linreg_cli.errors import DataError
+from linreg_cli.errors import TemporaryFileError
 
 #: Bytes that a reader holds of a column, at most: a page and a dictionary of the usual size.
 _PAGES = 2 * 2**20
@@ -51,7 +51,7 @@ def row_batches(
     Raises:
         pa.ArrowException: if the file cannot be read.
         OSError: likewise.
-        DataError: if a temporary file is needed and cannot be made or written.
+        TemporaryFileError: if a temporary file is needed and cannot be made or written.
     """
     sets = list(_sets(file, groups, columns, buffer, most))
     if len(sets) < 2:
@@ -149,7 +149,7 @@ def _on_disk() -> Iterator[None]:
         yield
     except OSError as error:
         message = f"a temporary file with some of the columns cannot be written: {error.strerror}; set TMPDIR to a "
-        raise DataError(f"{message}folder on another disk, or raise data.memory_limit", folder()) from None
+        raise TemporaryFileError(f"{message}folder on another disk, or raise data.memory_limit", folder()) from None
 
 
 def _read(scratch: FileIO, first: int, count: int) -> pa.RecordBatch:

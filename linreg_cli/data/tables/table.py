@@ -138,8 +138,12 @@ class Table(Protocol):
     def read_all(self) -> pa.Table:
         """Every column, unchanged: that of a text file as text."""
 
-    def row_blocks(self) -> Iterator[pa.Table]:
+    def row_blocks(self, largest: int | None = None, *, one_dictionary: bool = True) -> Iterator[pa.Table]:
         """The rows of `read_all`, a block at a time, all of one schema; at least one row in all.
+
+        Args:
+            largest: bytes of a block in float64, at most, for formats whose blocks are larger; None: of the usual size.
+            one_dictionary: whether a column of dictionary type must have the same dictionary in all blocks.
 
         Raises:
             NotInBlocksError: for a table that must be read as a whole, at any block; what is wrong with it, `read_all`
@@ -154,7 +158,11 @@ class Table(Protocol):
         """
 
     def cell_blocks(
-        self, columns: Sequence[str], text: Sequence[str], rows: tuple[int, int] | None = None
+        self,
+        columns: Sequence[str],
+        text: Sequence[str],
+        rows: tuple[int, int] | None = None,
+        largest: int | None = None,
     ) -> Iterator[Cells]:
         """The cells of `read`, a block of rows at a time; raises as `row_blocks`.
 
@@ -162,6 +170,7 @@ class Table(Protocol):
             columns: as in `read`.
             text: as in `read`.
             rows: the first row, from 0, and one past the last; what lies before is not parsed. None: all rows.
+            largest: as for `row_blocks`.
         """
 
     def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:

@@ -30,8 +30,9 @@ _FORMATS: dict[str, tuple[str | None, str | None]] = {
     ".jsonl": (None, None),
 }
 
-#: Bytes of the columns of a row group of a Parquet file that is written.
-GROUP_BYTES = 2 * 2**20
+#: Bytes of a row group of a Parquet file that is written: at least these, and of a wide table more, so that a column of
+#: a group has more than its description, but no more than the last.
+GROUP_BYTES, COLUMN_BYTES, LARGEST_GROUP = 2 * 2**20, 8 * 2**10, 64 * 2**20
 
 
 def table_suffix(path: str | Path) -> str:
@@ -135,23 +136,25 @@ class _CsvWriter:
 
 
 class _GroupWriter:
-    """Writes a Parquet file in row groups of about `GROUP_BYTES`, whatever the size of the batches.
+    """Writes a Parquet file in row groups of about the same size, whatever the size of the batches.
 
     The description of every column of every row group, 2 kB, stays in memory until the file ends: of 2,600,000 rows of
     17 columns in groups of 8,000 rows 10 MiB. Groups of 4 MiB take as much for their pages.
 
     Args:
         writer: pyarrow's, which writes what it is given as a group of its own.
+        n_columns: of the table.
     """
 
-    def __init__(self, writer: Any) -> None:
+    def __init__(self, writer: Any, n_columns: int) -> None:
         self._writer, self._held, self._bytes = writer, list[pa.RecordBatch](), 0
+        self._most = max(GROUP_BYTES, min(COLUMN_BYTES * n_columns, LARGEST_GROUP))
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
         """Write some rows, or keep them for the next group."""
         self._held.append(batch)
         self._bytes += batch.nbytes
-        if self._bytes >= GROUP_BYTES:
+        if self._bytes >= self._most:
             self.write_held()
 
     def write_held(self) -> None:
@@ -212,7 +215,7 @@ def _writer(
         elif suffix == ".parquet":
             import pyarrow.parquet as pq
 
-            held = _GroupWriter(stack.enter_context(pq.ParquetWriter(sink, schema)))
+            held = _GroupWriter(stack.enter_context(pq.ParquetWriter(sink, schema)), len(schema))
             yield held
             held.write_held()
         else:

@@ -159,7 +159,7 @@ def resume_run(
     Args:
         run: the run folder.
         files: configs, which must agree with that of the run; none: the config of the run.
-        overrides: `--set` expressions; `train.epochs` may be raised.
+        overrides: `--set` expressions; see `taken_up`.
         reporter: shows progress and warnings.
         command: the command line, for `run.json`.
         fail_if: conditions that must not hold, beside the gates of the config; none: those that the run began with.

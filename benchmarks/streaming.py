@@ -2,7 +2,7 @@
 
 `python -m benchmarks.streaming` writes a Parquet table, prepares a run of each loss whose rows stay on the disk, and
 prints medians of CPU seconds, in turn with `ParquetFile.iter_batches`: the columns that are read and written to the
-disk as float64, the external shuffle of their scaled rows into another file, and an epoch with its train loss.
+disk, the external shuffle of their scaled rows into another file, and an epoch with its train loss.
 """
 
 import argparse
@@ -14,8 +14,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-# before numpy: as the command line has it
+# before numpy and torch: as the command line has them
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import pyarrow as pa

@@ -245,7 +245,8 @@ class Run:
         """Continue the run, as `linreg train --resume` does; a run that is complete is returned as it is.
 
         Args:
-            overrides: dotted key -> value; `train.epochs` may be raised, nothing else may differ.
+            overrides: dotted key -> value; `train.epochs` may be raised; of the rest only `data.path`, `data.stream`
+                and `data.memory_limit` may differ, which change no bit.
             rows: the frame of a run of a frame, which must be those that it began with.
 
         Raises:

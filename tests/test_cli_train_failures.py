@@ -4,11 +4,13 @@ import json
 
 import pytest
 import test_cli_train
+import yaml
 from conftest import CONFIGS
 from safetensors import safe_open
 from test_cli_train import FILES, names
 
 from linreg_cli.errors import Interrupted
+from linreg_cli.runs.store import RunFolder
 
 # Fixtures of test_cli_train.py: pytest finds them by their names in this module.
 small = test_cli_train.small
@@ -104,6 +106,23 @@ def test_a_resumed_run_meets_the_conditions_that_it_began_with(linreg, monkeypat
     longer = linreg("train", "--resume", "smoke", "--set", "train.epochs=4", "--fail-if", "test.r2 < 0.5")
     assert longer.code == 0
     assert "gate 'fail if test.r2 < 0.5' passed" in longer.out
+
+
+def test_the_config_of_a_run_is_written_once_and_again_when_it_goes_on_with_more_epochs(linreg, tmp_path, monkeypatch):
+    written, write = [], RunFolder.write
+
+    def recorded(run, name, *rest, **more):
+        written.append(name)
+        write(run, name, *rest, **more)
+
+    monkeypatch.setattr(RunFolder, "write", recorded)
+    assert linreg("train", "-c", CONFIGS / "smoke.yaml").code == 0
+    config = tmp_path / "outputs" / "smoke-0001" / "config.yaml"
+    epochs = yaml.safe_load(config.read_text())["train"]["epochs"]
+    assert written.count("config.yaml") == 1
+    assert linreg("train", "--resume", "smoke", "--set", f"train.epochs={epochs + 1}").code == 0
+    assert written.count("config.yaml") == 2
+    assert yaml.safe_load(config.read_text())["train"]["epochs"] == epochs + 1
 
 
 def _interrupted(*_):

@@ -1,5 +1,7 @@
 """Columns of numbers of Parquet files: a few at a time, with the cells that pyarrow has."""
 
+import os
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -88,3 +90,57 @@ def test_a_disk_that_is_full_leaves_the_columns_in_memory(parts, monkeypatch):
     assert len(calls) == 3
     for name in found:
         np.testing.assert_array_equal(found[name].values[0:2_000], whole(parts, name))
+
+
+def exact_columns():
+    """Columns with the ends of their types, and the bytes that a number of each takes on the disk."""
+    rng, single = np.random.default_rng(3), np.finfo(np.float32)
+    ends = [single.max, single.smallest_subnormal, -0.0, np.nan, np.inf, 1 / 3]
+    plain = {
+        "float32": np.concatenate([np.array(ends, np.float32), rng.normal(size=994).astype(np.float32)]),
+        "float16": rng.normal(size=1_000).astype(np.float16),
+        "uint8": np.arange(1_000).astype(np.uint8),
+        "int16": rng.integers(-(2**15), 2**15, 1_000, dtype=np.int16),
+        "uint16": rng.integers(0, 2**16, 1_000, dtype=np.uint16),
+        "int32": np.concatenate([[2**24 + 1, 2**31 - 1], np.arange(998)]).astype(np.int32),  # not exact in float32
+        "float64": rng.normal(size=1_000),
+    }
+    return plain, {"int32": 8, "float64": 8}
+
+
+def test_columns_of_short_types_take_half_of_the_space_on_the_disk_and_give_the_same_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(on_disk, "GROUP_CELLS", 64)
+    monkeypatch.setattr(on_disk, "GROUP_ROWS", 16)
+    handles, nameless = [], on_disk.open_nameless
+    monkeypatch.setattr(on_disk, "open_nameless", lambda: handles.append(nameless()) or handles[-1])
+    plain, long = exact_columns()
+    pq.write_table(pa.table(plain), tmp_path / "t.parquet")
+    files = [TableFile(str(tmp_path / "t.parquet"))]
+    found = read_numbers(files, list(plain), (), lambda _, action: action())
+    assert os.fstat(handles[0].fileno()).st_size == 1_000 * sum(long.get(name, 4) for name in plain)
+    for name, values in plain.items():
+        assert found[name].values[0:1_000].tobytes() == values.astype(np.float64).tobytes(), name
+        some = np.array([999, 0, 512])
+        assert found[name].values[some].tobytes() == values[some].astype(np.float64).tobytes(), name
+
+
+def test_a_column_that_is_short_in_one_part_only_is_kept_in_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(on_disk, "GROUP_CELLS", 8)
+    monkeypatch.setattr(on_disk, "GROUP_ROWS", 4)
+    parts = [pa.array([0.5] * 10, pa.float32()), pa.array([0.1] * 10, pa.float64())]
+    for place, values in enumerate(parts):
+        pq.write_table(pa.table({"x": values}), tmp_path / f"{place}.parquet")
+    files = [TableFile(str(tmp_path / f"{place}.parquet")) for place in range(2)]
+    found = read_numbers(files, ["x"], (), lambda _, action: action())["x"].values
+    assert found[0:20].tolist() == [0.5] * 10 + [0.1] * 10
+
+
+def test_missing_and_infinite_cells_are_counted_while_they_are_read(parts, monkeypatch):
+    expected = {name: whole(parts, name) for name in "xgis"}
+    monkeypatch.setattr(on_disk, "GROUP_CELLS", 64)
+    monkeypatch.setattr(on_disk, "GROUP_ROWS", 16)
+    found = read(parts, marks=[-3.0])
+    monkeypatch.setattr(on_disk.NumberFile, "read", None)  # nothing is read back
+    for name, values in expected.items():
+        assert found[name].n_missing == np.count_nonzero(np.isnan(values) | (values == -3)), name
+        assert found[name].n_infinite == 0

@@ -291,6 +291,37 @@ def test_a_run_begun_in_memory_keeps_its_order_when_it_is_resumed_with_less_memo
     assert contents(run)["model.safetensors"] == contents(whole)["model.safetensors"]
 
 
+@pytest.mark.parametrize(
+    ("begun", "goes_on"),
+    [
+        (["data.stream=true"], ["data.stream=false"]),
+        (["data.stream=false"], ["data.stream=true", "data.memory_limit=80MiB"]),
+        (["data.stream=true", "data.memory_limit=80MiB"], ["data.memory_limit=null", "data.path=moved/t.parquet"]),
+    ],
+    ids=["into memory", "onto the disk", "another table file and no limit"],
+)
+def test_a_run_goes_on_wherever_its_rows_lie(begun, goes_on, linreg, table, tmp_path):
+    whole = trained(linreg, table, *SETTINGS["mse"], "train.epochs=4", "data.stream=false")
+    run = trained(linreg, table, *SETTINGS["mse"], "train.epochs=2", *begun)
+    if "data.path=moved/t.parquet" in goes_on:
+        (tmp_path / "moved").mkdir()
+        table.rename(tmp_path / "moved" / table.name)
+    result = linreg("train", "--resume", run, "-q", *options(["train.epochs=4", *goes_on]))
+    assert result.code == 0, result.err
+    assert contents(run) == contents(whole)
+    assert linreg("evaluate", run, "--json").code == 0
+
+
+def test_an_order_that_no_disk_has_is_not_taken_for_one_when_a_run_goes_on(linreg, table):
+    run = trained(linreg, table, "train.epochs=2", "data.stream=false", "data.split={train: 0.8, test: 0.2}")
+    config = (run / "config.yaml").read_text()
+    result = linreg("train", "--resume", run, "-q", *options(["train.epochs=4", "data.stream=true"]))
+    assert (result.code, (run / "config.yaml").read_text()) == (2, config)
+    found = "data.stream: the run began with data.split.by: shuffle and train.shuffle: true"
+    assert found in result.err
+    assert linreg("train", "--resume", run, "-q", *options(["train.epochs=4"])).code == 0
+
+
 @pytest.mark.parametrize("more", [[], ["data.weight=p", "optimizer.weight_decay=0.1"]], ids=["", "weights"])
 def test_inspect_of_rows_on_the_disk_gives_the_figures_of_rows_in_memory(more, linreg, table, monkeypatch):
     monkeypatch.setattr("linreg_cli.least_squares.resampling.blocks", lambda n: factor_blocks(n, 64))

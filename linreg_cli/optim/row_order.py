@@ -191,10 +191,13 @@ class Blocks:
         """Block by block, and within a block in the order of the table; as `RowOrder.arranged`."""
         return np.sort(rows)[np.argsort(self.block_of(0, self.n_samples), kind="stable")]
 
-    def block_of(self, start: int, stop: int) -> Positions:
+    def block_of(self, start: int, stop: int) -> npt.NDArray[np.uint16] | Positions:
         """The blocks of the rows `start` to `stop - 1`: floor(K u) of a random u in [0, 1) with 32 bits."""
         high = counted_words(self.seed, "block of a row", start=start, stop=stop) >> np.uint64(32)
-        return (high * np.uint64(self.n_blocks) >> np.uint64(32)).astype(np.int64)
+        blocks = high * np.uint64(self.n_blocks) >> np.uint64(32)
+        if self.n_blocks > 2**16:
+            return blocks.astype(np.int64)
+        return blocks.astype(np.uint16)  # which are sorted in a tenth of the time
 
 
 @functools.lru_cache(maxsize=8)

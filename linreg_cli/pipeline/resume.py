@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
-from linreg_cli.addresses import is_elsewhere, values_without_secrets
+from linreg_cli.addresses import is_elsewhere
 from linreg_cli.config import Config, LoadedConfig, load_config
-from linreg_cli.config.data import STDIN, TableData
+from linreg_cli.config.data import TableData
 from linreg_cli.config.diagnostics import without_retired
 from linreg_cli.config.notes import notes
+from linreg_cli.convergence.on_disk import streamed, wanted
 from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
 from linreg_cli.files import remove_drafts
 from linreg_cli.findings import Finding
@@ -22,7 +23,7 @@ from linreg_cli.gates import ReferenceValue
 from linreg_cli.readers import either
 from linreg_cli.remedies import flow, setting, training
 from linreg_cli.runs.checkpoint import Checkpoint, load_checkpoint
-from linreg_cli.runs.compare import flat
+from linreg_cli.runs.compare import flat, varying
 from linreg_cli.runs.config import config_of
 from linreg_cli.runs.lock import RunLock, hold
 from linreg_cli.runs.record import now
@@ -32,6 +33,10 @@ from linreg_cli.runs.store import RunFolder
 _OPEN = ("auto",)
 #: Settings whose null is replaced by what was decided for the run.
 _FILLED_IN = ("train.blocks", "train.shards")
+#: Settings of `data` that say where rows come from and lie. They change no bit; the fingerprint tells other rows.
+_OF_PLACE = ("memory_limit", "path", "stream")
+#: Settings that are not compared: those are taken as they are, as are trackers.
+_ASIDE = (*(f"data.{key}" for key in _OF_PLACE), "track.")
 
 
 #: The keys of `run.json` that a resumed run writes again.
@@ -146,7 +151,8 @@ def taken_up(run: RunFolder, files: Sequence[str], overrides: Sequence[str]) -> 
     Args:
         run: the run.
         files: configs that must agree with that of the run; empty to use that of the run.
-        overrides: `--set` expressions; only `train.epochs` may differ, and may only be raised.
+        overrides: `--set` expressions; `train.epochs` may be raised, and of the other settings only those of where the
+            rows come from and lie (`data.path`, `data.stream`, `data.memory_limit`) may differ.
 
     Yields:
         The run, ready to be resumed.
@@ -219,38 +225,54 @@ def _check_shapes(run: RunFolder, checkpoint: Checkpoint) -> None:
 
 
 def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
-    """The config of the run, with the epochs of `loaded`.
+    """The config of the run, with the epochs of `loaded`, and with its places of the rows where they are given.
 
     Raises:
         ConfigError: with every other difference.
     """
-    old, new = flat(before.model_dump(mode="json")), flat(loaded.config.model_dump(mode="json"))
-    if new.get("data.path", STDIN) != STDIN and not is_elsewhere(new["data.path"]):
-        new["data.path"] = str(Path(new["data.path"]).absolute())
-    old, new = values_without_secrets(old), values_without_secrets(new)  # a signature expires, and another one will do
+    placed = _placed(before, loaded, run_id)
+    old, new = flat(placed.model_dump(mode="json")), flat(loaded.config.model_dump(mode="json"))
     faults = []
     for key in sorted({*old, *new}):
-        if (key == "name" and "name" not in loaded.tree.value) or key.startswith("track."):
-            continue  # neither the name of the file nor a tracker changes what is trained
-        was, wanted = old.get(key), new.get(key)
+        if (key == "name" and "name" not in loaded.tree.value) or key.startswith(_ASIDE):
+            continue  # neither the name of the file nor these change what is trained
+        was, asked = old.get(key), new.get(key)
         hint = "; it can only be raised" if key == "train.epochs" else ""
         if (
-            was == wanted
-            or wanted in _OPEN
-            or (key in _FILLED_IN and wanted is None)
+            was == asked
+            or asked in _OPEN
+            or (key in _FILLED_IN and asked is None)
             or (hint and loaded.config.train.epochs > before.train.epochs)
         ):
             continue
-        faults.append(Fault(f"{key}: the run has {flow(was)}, and now it is {flow(wanted)}{hint}", run_id))
+        faults.append(Fault(f"{key}: the run has {flow(was)}, and now it is {flow(asked)}{hint}", run_id))
     if faults:
         start = either("start a new one without --resume", "start a new one with linreg_cli.train")
         advice = f"a run is resumed with the config that it started with; {start}"
         raise ConfigError([*faults, Fault(advice, run_id)])
     train = before.train.model_copy(update={"epochs": loaded.config.train.epochs})
-    # The checkpoint has the address without its secrets.
-    keeps = isinstance(loaded.config.data, TableData) and is_elsewhere(loaded.config.data.path)
-    data = loaded.config.data if keeps else before.data
-    return before.model_copy(update={"train": train, "data": data, "track": loaded.config.track})
+    return placed.model_copy(update={"train": train, "track": loaded.config.track})
+
+
+def _placed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
+    """The config of the run, with the settings of where its rows come from and lie that `loaded` names.
+
+    Raises:
+        ConfigError: where rows in the order of the run are to stay on the disk, which has no such order.
+    """
+    given = loaded.config.data
+    if not isinstance(given, TableData) or not isinstance(before.data, TableData):
+        return before
+    named = {key: getattr(given, key) for key in _OF_PLACE if key in given.model_fields_set}
+    if given.is_kept and not is_elsewhere(given.path):
+        named["path"] = str(Path(given.path).absolute())
+    placed = before.model_copy(update={"data": before.data.model_copy(update=named)})
+    if wanted(placed) and streamed(placed) != placed:
+        changed = varying([flat(config.model_dump(mode="json")) for config in (placed, streamed(placed))])
+        order = " and ".join(f"{key}: {flow(was)}" for key, (was, _) in changed)
+        why = f"the run began with {order}, and such rows do not stay on the disk; leave it out"
+        raise ConfigError([Fault(f"data.stream: {why}", run_id)])
+    return placed
 
 
 def _drift(record: dict[str, Any], config: Config) -> list[str]:

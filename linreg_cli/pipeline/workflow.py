@@ -159,7 +159,7 @@ def resume_run(
     Args:
         run: the run folder.
         files: configs, which must agree with that of the run; none: the config of the run.
-        overrides: `--set` expressions; `train.epochs` may be raised.
+        overrides: `--set` expressions; see `taken_up`.
         reporter: shows progress and warnings.
         command: the command line, for `run.json`.
         fail_if: conditions that must not hold, beside the gates of the config; none: those that the run began with.
@@ -198,6 +198,8 @@ def resume_run(
             prepared = prepared.started(resumption.loaded, reporter, warnings)
             values = resumption.described(description(prepared, command, warnings), shown_command(command))
             values |= {"references": as_json(prepared.references), "fail_if": [*fail_if]}
+            text, mode = _config_file(prepared)
+            run.write("config.yaml", text, mode=mode)  # the epochs may be more
             record = RunRecord.resume(run, values, resumption.lock)
             begun -= resumption.seconds
             common = resumption.loaded, prepared, record, stops, reporter, fail_if, begun, warnings
@@ -236,23 +238,21 @@ def _to_the_end(begun: _Begun) -> Outcome:
     prepared, record, reporter, warnings = begun.prepared, begun.record, begun.reporter, begun.warnings
     run = record.run
     try:
-        text, mode = _config_file(prepared)
-        run.write("config.yaml", text, mode=mode)
         run.write_json("preprocess.json", prepared.preprocessor.as_json())
         formula = estimating(prepared.formula(), prepared.dataset, prepared.config)
         before = probe(formula, prepared.config.probe, prepared.dataset.encoder)
         run.remove(*RESULTS)  # of fewer epochs, or of an interrupted evaluation
         if begun.checkpoint is not None:
             prepared.state.restore(begun.checkpoint.snapshot)
-        way = functools.cache(functools.partial(prepared.way, auto_keys(record.values)))
-        training = Training(prepared, run, prepared.fingerprint, begun.checkpoint, functools.partial(way, None))
+        way = functools.cache(prepared.way)
+        training = Training(prepared, run, prepared.fingerprint, begun.checkpoint, way)
         for text in chosen_in_words(prepared):
             reporter.detail(text)
         end = training.run(begun.stops, reporter)
         warnings += training.warnings
         reporter.detail(f"checkpoints: {training.saved['count']:,}, {duration(training.saved['seconds'])}")
         reporter.stage("evaluating")
-        folds = cross_validation(begun.loaded, prepared, auto_keys(record.values), reporter)
+        folds = cross_validation(begun.loaded, prepared, reporter)
         metrics, findings = results.evaluate(prepared, run, before, folds, way)
         truth = results.compared_with_truth(prepared, metrics, findings)
         for finding in findings:

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -154,12 +154,12 @@ class Numbers:
     Attributes:
         values: shape (n_samples,); nan where a cell is missing.
         cell: row, from 0 -> the cell as it stands in the table, for messages; None without a table.
-        is_finite: whether it is known that no cell is missing or infinite.
+        counts: how many cells are missing, and how many infinite; None: they are counted when they are asked for.
     """
 
     values: Values
     cell: Callable[[int], object] | None = field(default=None, compare=False, repr=False)
-    is_finite: bool = field(default=False, compare=False, repr=False)
+    counts: tuple[int, int] | None = field(default=None, compare=False, repr=False)
 
     @property
     def n_missing(self) -> int:
@@ -183,10 +183,7 @@ class Numbers:
 
     @cached_property
     def _counts(self) -> tuple[int, int]:
-        if self.is_finite:
-            return 0, 0
-        found = of_processes(self.values, _missing_and_infinite)
-        return sum(missing for missing, _ in found), sum(infinite for _, infinite in found)
+        return added(of_processes(self.values, _missing_and_infinite)) if self.counts is None else self.counts
 
 
 def _first_infinite(values: Values, first: int) -> int | None:
@@ -197,14 +194,32 @@ def _first_infinite(values: Values, first: int) -> int | None:
 
 def _missing_and_infinite(values: Values, first: int) -> tuple[int, int]:
     """How many cells are missing, and how many infinite."""
-    missing = infinite = 0
+    return added(map(missing_and_infinite, pieces(values)))
+
+
+def missing_and_infinite(values: npt.NDArray[Any]) -> tuple[int, int]:
+    """How many numbers of any type are missing, and how many infinite.
+
+    >>> missing_and_infinite(np.array([1.0, np.nan, -np.inf, np.inf]))
+    (1, 2)
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        for part in pieces(values):
-            # A sum is finite only if all of its terms are, and it needs no array.
-            if not math.isfinite(part.sum()):
-                missing += int(np.count_nonzero(np.isnan(part)))
-                infinite += int(np.count_nonzero(np.isinf(part)))
-    return missing, infinite
+        # a sum is finite only if all of its terms are, and it needs no array
+        if math.isfinite(values.sum()):
+            return 0, 0
+        return int(np.count_nonzero(np.isnan(values))), int(np.count_nonzero(np.isinf(values)))
+
+
+def added(counts: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """The sums of pairs of counts.
+
+    >>> added([(1, 2), (3, 4)])
+    (4, 6)
+    """
+    first = second = 0
+    for one, other in counts:
+        first, second = first + one, second + other
+    return first, second
 
 
 @dataclass(frozen=True)

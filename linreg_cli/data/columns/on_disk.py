@@ -1,18 +1,19 @@
 """Columns of numbers that are written some rows at a time: a small table in memory, a larger one in a temporary file.
 
-The float64 columns of a table are read a few times a run (for the exact optimum, the metrics, the predictions), the
-tensor thousands of times. So columns beyond a small buffer are kept on the disk and read back block by block. The file
+The columns of a table are read a few times a run (for the exact optimum, the metrics, the predictions), the tensor
+thousands of times. So columns beyond a small buffer are kept on the disk and read back block by block. The file
 is a sequence of groups of rows; in a group, each column is contiguous. The file has no name, so that nothing is left
 of it however the process ends.
 """
 
+import itertools
 import os
 import tempfile
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from io import FileIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,19 +43,23 @@ def group_rows(n_columns: int) -> int:
 
 
 class NumberFile:
-    """Groups of float64 rows in an open file, which is closed with the last column that reads from it.
+    """Groups of rows of numbers in an open file, which is closed with the last column that reads from it.
 
     Args:
         handle: the file, unbuffered.
-        n_columns: number of columns.
+        dtypes: of the columns in the file, from which float64 gives every number again.
         group_rows: rows of each group; the last one may have fewer.
         n_rows: rows of all groups.
         where: the file, for messages.
     """
 
-    def __init__(self, handle: FileIO, n_columns: int, group_rows: int, n_rows: int, where: str) -> None:
+    def __init__(
+        self, handle: FileIO, dtypes: "Sequence[np.dtype[Any]]", group_rows: int, n_rows: int, where: str
+    ) -> None:
         self._handle, self._lock, self._where = handle, threading.Lock(), where
-        self._n_columns, self._group_rows, self.n_rows = n_columns, group_rows, n_rows
+        self._dtypes, self._group_rows, self.n_rows = tuple(dtypes), group_rows, n_rows
+        #: Bytes of a row before each column, and of a whole row.
+        self._before = [0, *itertools.accumulate(dtype.itemsize for dtype in self._dtypes)]
         self._last: tuple[Rows, list[_Piece]] | None = None
         weakref.finalize(self, handle.close)
 
@@ -64,10 +69,10 @@ class NumberFile:
         Raises:
             TemporaryFileError: if the file cannot be read back.
         """
-        out = np.empty(last - first)
+        out = np.empty(last - first, self._dtypes[column])
         for start, stop, position in self._pieces(column, first, last):
             self._fill(out[start - first : stop - first], position)
-        return out
+        return out.astype(np.float64, copy=False)
 
     def pieces(self, rows: Rows) -> "list[_Piece]":
         """What is read together of some rows. The same rows are usually wanted of one column after the other."""
@@ -79,35 +84,35 @@ class NumberFile:
         self._last = (rows, found) if isinstance(rows, RowSet) or not rows.flags.writeable else None
         return found
 
-    def write(self, column: int, first: int, values: Column) -> None:
-        """Write rows of a column from row `first` on.
+    def write(self, column: int, first: int, values: npt.NDArray[Any]) -> None:
+        """Write rows of a column from row `first` on; of any type whose numbers that of the column has.
 
         Raises:
             OSError: if the disk is full, or cannot be written.
         """
-        last = first + len(values)
+        last, dtype = first + len(values), self._dtypes[column]
         for start, stop, position in self._pieces(column, first, last):
-            rest = np.ascontiguousarray(values[start - first : stop - first]).view(np.uint8).data
+            rest = np.ascontiguousarray(values[start - first : stop - first], dtype).view(np.uint8).data
             with self._lock:
-                self._handle.seek(position * values.itemsize)
+                self._handle.seek(position)
                 while len(rest):
                     rest = rest[self._handle.write(rest) :]
 
     def _pieces(self, column: int, first: int, last: int) -> Iterator[tuple[int, int, int]]:
-        """The rows of a column that lie together: their first, one past their last, and their position in the file."""
-        start = first
+        """The rows of a column that lie together: their first, one past their last, and the byte where they begin."""
+        start, before, itemsize = first, self._before[column], self._dtypes[column].itemsize
         while start < last:
             begin = start // self._group_rows * self._group_rows
             size = min(self._group_rows, self.n_rows - begin)
             stop = min(last, begin + size)
-            yield start, stop, begin * self._n_columns + column * size + start - begin
+            yield start, stop, begin * self._before[-1] + before * size + (start - begin) * itemsize
             start = stop
 
-    def _fill(self, out: Column, position: int) -> None:
+    def _fill(self, out: npt.NDArray[Any], position: int) -> None:
         rest = out.view(np.uint8).data
         try:
             with self._lock:
-                self._handle.seek(position * out.itemsize)
+                self._handle.seek(position)
                 while len(rest):
                     count = self._handle.readinto(rest)
                     if not count:
@@ -158,7 +163,7 @@ def _read_together(rows: RowArray) -> Iterator[_Piece]:
 
 
 class StoredColumn:
-    """A column of a `NumberFile`, shape (n_samples,), float64. Rows are read on access."""
+    """A column of a `NumberFile`, shape (n_samples,), float64 when it is read. Rows are read on access."""
 
     def __init__(self, file: NumberFile, column: int) -> None:
         self._file, self._column = file, column
@@ -260,7 +265,8 @@ class NumberSink:
     def _handed_over(self, file: FileIO, n_rows: int) -> NumberFile:
         """The file for reading; from now on it is closed with what reads from it."""
         self._unfinished.detach()
-        return NumberFile(file, len(self._names), self._group.shape[1], n_rows, folder())
+        dtypes = [self._group.dtype] * len(self._names)
+        return NumberFile(file, dtypes, self._group.shape[1], n_rows, folder())
 
 
 class NumberPlaces:
@@ -270,6 +276,7 @@ class NumberPlaces:
         names: names of the columns, at least one.
         n_rows: of each.
         memory_limit: as for `NumberSink`.
+        dtypes: in which they are kept on the disk; None: float64.
 
     Raises:
         TemporaryFileError: as `NumberSink.add`.
@@ -281,26 +288,32 @@ class NumberPlaces:
     [1.0, 2.0, 3.0]
     """
 
-    def __init__(self, names: Sequence[str], n_rows: int, memory_limit: int | None = None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        n_rows: int,
+        memory_limit: int | None = None,
+        dtypes: "Sequence[np.dtype[Any]] | None" = None,
+    ) -> None:
         self._names, self._n_rows, self._group_rows = tuple(names), n_rows, group_rows(len(names))
         self._limit = memory_limit
         self._file: NumberFile | None = None
         self._kept: npt.NDArray[np.float64] | None = None
         if n_rows > self._group_rows:
             try:
-                self._open()
+                self._open([np.dtype(np.float64)] * len(names) if dtypes is None else dtypes)
                 return
             except OSError as error:
                 self._refuse_beyond_limit(error)
         self._kept = np.empty((len(names), n_rows))
 
-    def put(self, column: int, first: int, values: Column) -> None:
+    def put(self, column: int, first: int, values: npt.NDArray[Any]) -> None:
         """Copy some rows of a column.
 
         Args:
             column: its position.
             first: the first row.
-            values: shape (n_rows,), float64.
+            values: shape (n_rows,), float64, or of any type whose numbers that of the column has.
 
         Raises:
             TemporaryFileError: as `NumberSink.add`.
@@ -327,14 +340,14 @@ class NumberPlaces:
     def _refuse_beyond_limit(self, error: OSError) -> None:
         refuse_beyond(self._limit, 8 * len(self._names) * self._n_rows, error.strerror)
 
-    def _open(self) -> None:
+    def _open(self, dtypes: "Sequence[np.dtype[Any]]") -> None:
         handle = open_nameless()
         try:
-            handle.truncate(8 * len(self._names) * self._n_rows)
+            handle.truncate(sum(dtype.itemsize for dtype in dtypes) * self._n_rows)
         except OSError:
             handle.close()
             raise
-        self._file = NumberFile(handle, len(self._names), self._group_rows, self._n_rows, folder())
+        self._file = NumberFile(handle, dtypes, self._group_rows, self._n_rows, folder())
 
 
 def open_nameless() -> FileIO:

@@ -2,6 +2,7 @@
 
 import contextvars
 import itertools
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -9,10 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import is_text_type, plain_numbers, release_unused
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Numbers, as_number
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Numbers, added, as_number, missing_and_infinite
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.tables.table import Cells, is_number_type
 
@@ -51,12 +53,15 @@ class ColumnSink:
         self._names = list(numbers)
         self._known = frozenset(numbers)
         self._marks = numeric_marks(missing_values)
-        self._numbers = NumberSink(self._names, memory_limit)
+        self._numbers, self._counts = NumberSink(self._names, memory_limit), dict.fromkeys(self._names, (0, 0))
         self._others: list[pa.Table] = []
 
     def add(self, block: pa.Table | pa.RecordBatch) -> None:
         """Copy the cells of some rows; raises as `NumberSink.add`."""
-        self._numbers.add([float64_of(block.column(name), self._marks) for name in self._names])
+        columns = [float64_of(block.column(name), self._marks) for name in self._names]
+        self._numbers.add(columns)
+        for name, column in zip(self._names, columns, strict=True):
+            self._counts[name] = added([self._counts[name], missing_and_infinite(column)])
         others = [name for name in block.schema.names if name not in self._known]
         if others or not self._names:
             self._others.append(pa.table({name: _compact(block.column(name)) for name in others}))
@@ -69,7 +74,8 @@ class ColumnSink:
         """
         others = pa.concat_tables(self._others, promote_options="permissive") if self._others else pa.table({})
         release_unused()
-        return Cells({name: Numbers(values) for name, values in self._numbers.columns().items()}, others)
+        columns = self._numbers.columns()
+        return Cells({name: Numbers(values, counts=self._counts[name]) for name, values in columns.items()}, others)
 
 
 def numeric_marks(missing_values: Collection[str]) -> list[float]:
@@ -79,7 +85,12 @@ def numeric_marks(missing_values: Collection[str]) -> list[float]:
 
 def float64_of(column: pa.Array | pa.ChunkedArray, marks: Sequence[float]) -> Column:
     """A column of numbers of any type, shape (n_rows,), float64; nan where a cell is missing or one of the marks."""
-    parts = [plain_numbers(part).astype(np.float64, copy=False) for part in _chunks(column)]
+    return plain_of(column, marks).astype(np.float64, copy=False)
+
+
+def plain_of(column: pa.Array | pa.ChunkedArray, marks: Sequence[float]) -> npt.NDArray[Any]:
+    """As `float64_of`, in a type from which float64 gives the same numbers; a view of the column where it can be."""
+    parts = [plain_numbers(part) for part in _chunks(column)]
     found = parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0), *parts])
     if marks and (gaps := np.isin(found, marks)).any():
         return np.where(gaps, np.nan, found)
@@ -90,10 +101,8 @@ def _put_float64(column: pa.Array | pa.ChunkedArray, marks: Sequence[float], out
     """As `float64_of`, into an array."""
     at = 0
     for part in _chunks(column):
-        out[at : at + len(part)] = plain_numbers(part)
+        out[at : at + len(part)] = plain_of(part, marks)
         at += len(part)
-    if marks:
-        out[np.isin(out, marks)] = np.nan
 
 
 def _chunks(column: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
@@ -139,8 +148,11 @@ def cells_of_block(block: pa.Table, columns: Sequence[str], missing_values: Coll
     for name, out in zip(numbers, values, strict=True):
         _put_float64(block.column(name), marks, out)
     with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(values.sum(axis=1)).tolist()  # of all columns at once
-    found = {name: Numbers(out, is_finite=known) for name, out, known in zip(numbers, values, finite, strict=True)}
+        sums = values.sum(axis=1).tolist()  # of all columns at once: that of cells of which one is not finite is not
+    found = {
+        name: Numbers(out, counts=(0, 0) if math.isfinite(total) else None)
+        for name, out, total in zip(numbers, values, sums, strict=True)
+    }
     return Cells(found, block.select([name for name in block.column_names if name not in found]))
 
 

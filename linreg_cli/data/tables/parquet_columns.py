@@ -9,12 +9,13 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from linreg_cli.data.columns.arrow import release_unused
-from linreg_cli.data.columns.kinds import Numbers
+from linreg_cli.data.columns.arrow import is_exact_in_float32, release_unused
+from linreg_cli.data.columns.kinds import Numbers, added, missing_and_infinite
 from linreg_cli.data.columns.on_disk import NumberPlaces
-from linreg_cli.data.tables.blocks import float64_of
+from linreg_cli.data.tables.blocks import plain_of
 from linreg_cli.data.tables.location import locate
 from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.errors import DataError
@@ -43,18 +44,24 @@ def read_numbers(
         rows: the first row of all parts, from 0, and one past the last; None: all.
         memory_limit: as for `NumberPlaces`, which raises.
     """
-    counts: list[int] = []
+    about: list[Any] = []
     for part in parts:
-        guarded(part, functools.partial(_count, part, counts))
-    begin, end = (0, sum(counts)) if rows is None else rows
-    places, at = NumberPlaces(names, end - begin, memory_limit), 0
-    for part, count in zip(parts, counts, strict=True):
-        own = max(begin - at, 0), min(end - at, count)
+        guarded(part, functools.partial(_note, part, about))
+    begin, end = (0, sum(each.num_rows for each in about)) if rows is None else rows
+    schemas, dtypes = [each.schema.to_arrow_schema() for each in about], []
+    for name in names:
+        is_short = all(is_exact_in_float32(schema.field(name).type) for schema in schemas)
+        dtypes.append(np.dtype(np.float32 if is_short else np.float64))
+    places, at, counts = NumberPlaces(names, end - begin, memory_limit, dtypes), 0, [(0, 0)] * len(names)
+    for part, each in zip(parts, about, strict=True):
+        own = max(begin - at, 0), min(end - at, each.num_rows)
         if own[0] < own[1]:
-            guarded(part, functools.partial(_put, part, names, marks, places, at + own[0] - begin, own))
-        at += count
+            put = functools.partial(_put, part, names, marks, places, counts, at + own[0] - begin, own)
+            guarded(part, put)
+        at += each.num_rows
     release_unused()
-    return {name: Numbers(values) for name, values in places.columns().items()}
+    columns = places.columns().items()
+    return {name: Numbers(values, counts=found) for (name, values), found in zip(columns, counts, strict=True)}
 
 
 def shape_of(path: str) -> tuple[int, int] | None:
@@ -75,11 +82,12 @@ def shape_of(path: str) -> tuple[int, int] | None:
     return sum(int(each.num_rows) for each in ends), int(ends[0].num_columns)
 
 
-def _count(part: TableFile, counts: list[int]) -> None:
+def _note(part: TableFile, about: list[Any]) -> None:
+    """Append the metadata of a part."""
     import pyarrow.parquet as pq
 
     with part.opened() as bytes_:
-        counts.append(int(pq.read_metadata(bytes_).num_rows))
+        about.append(pq.read_metadata(bytes_))
 
 
 def row_groups(metadata: Any, rows: tuple[int, int] | None) -> tuple[list[int], int]:
@@ -111,10 +119,11 @@ def _put(
     names: Sequence[str],
     marks: Sequence[float],
     places: NumberPlaces,
+    counts: list[tuple[int, int]],
     first: int,
     rows: tuple[int, int],
 ) -> None:
-    """Put some rows of the columns of a part from row `first` on.
+    """Put some rows of the columns of a part from row `first` on, and add to the counts of `Numbers`.
 
     Raises:
         pa.ArrowException, OSError: if it cannot be read.
@@ -132,7 +141,9 @@ def _put(
             batches = file.iter_batches(BATCH_ROWS, own, columns=[names[column] for column in some])
             for batch in between(batches, begin, rows):
                 for column in some:
-                    places.put(column, at, float64_of(batch.column(names[column]), marks))
+                    values = plain_of(batch.column(names[column]), marks)
+                    places.put(column, at, values)
+                    counts[column] = added([counts[column], missing_and_infinite(values)])
                 at += batch.num_rows
             if at != first + count:
                 raise OSError(f"{at - first} rows were found, and {count} are noted")

@@ -26,6 +26,26 @@ def test_auto_is_explained_and_its_config_repeats_the_run(linreg, base, tmp_path
     assert second.json["metrics"] == first.json["metrics"]
 
 
+@pytest.mark.parametrize(
+    "given", [{"lr": "auto"}, {"lr": "auto", "momentum": "auto"}, {"lr": 0.05, "momentum": "auto"}, {"lr": 0.05}]
+)
+@pytest.mark.parametrize("batch", [["train.batch_size=full"], ["train.batch_size=4"]], ids=["full", "mini"])
+def test_advice_and_folds_are_those_of_the_config_that_a_run_leaves(linreg, base, tmp_path, given, batch):
+    """A run that ends too early, so that its advice may name `auto`, and folds for which `auto` chooses again."""
+    more = [*batch, "train.epochs=2", "evaluate.cross_validation={folds: 3}"]
+    first = linreg("train", "-c", base, "--json", *settings(**given), *sets(*more)).json
+    config = tmp_path / first["path"] / "config.yaml"
+    again = linreg("train", "-c", config, "--json").json
+    assert "; train with " in first["metrics"]["inference"]["refused"]
+    assert again["metrics"] == first["metrics"]
+    other = linreg("train", "-c", config, "--json", "--set", f"optimizer.lr={1.001 * _rate(config)}").json
+    assert other["metrics"]["cross_validation"] != first["metrics"]["cross_validation"]
+
+
+def _rate(config):
+    return yaml.safe_load(config.read_text())["optimizer"]["lr"]
+
+
 def test_auto_momentum_makes_the_most_of_a_rate(linreg, base):
     found = {}
     for momentum in ("auto", 0.0, 0.97):

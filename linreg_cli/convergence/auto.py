@@ -5,6 +5,7 @@ batch (`full_batch`) and for a short run of mini-batches (`rehearsal`); for a lo
 (`rate_search`). The choice is deterministic: the same data and config always give the same numbers.
 """
 
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -95,6 +96,29 @@ def resolve(config: Config, problem: Problem) -> ResolvedOptimizer:
         rate = _rate(config, problem, rule)
         found = Decision(rate.lr, rate.why, auto=True)
     return _resolved(config, found, ball)
+
+
+def chosen_keys(config: Config, problem: Problem) -> tuple[str, ...]:
+    """Which of `lr` and `momentum` are what `auto` chooses, whether they were `auto` or are those numbers.
+
+    The `config.yaml` of a run has the numbers, and gives the same results only if they are treated as `auto` was.
+
+    Args:
+        config: of the run, with numbers in place of `auto`.
+        problem: its train split and its plan.
+
+    Returns:
+        `lr` and `momentum`, `lr`, or none. A momentum alone is none: those that `auto` compares are usual numbers.
+    """
+    own = config.optimizer
+    for keys in (("lr", "momentum"), ("lr",)):
+        asked = config.model_copy(update={"optimizer": own.model_copy(update=dict.fromkeys(keys, "auto"))})
+        with contextlib.suppress(SettingError):
+            found = resolve(asked, problem).config.optimizer
+            pairs = (found.lr, own.lr), (found.momentum, own.momentum)
+            if all(math.isclose(float(chosen), float(given)) for chosen, given in pairs):
+                return keys
+    return ()
 
 
 def _resolved(config: Config, lr: Decision, momentum: Decision) -> ResolvedOptimizer:

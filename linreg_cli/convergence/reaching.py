@@ -11,6 +11,7 @@ from typing import Any
 
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.schema import Config, ConstantSchedule
+from linreg_cli.convergence.auto import chosen_keys
 from linreg_cli.convergence.fewer import MOST_LEFT_OUT, fewer
 from linreg_cli.convergence.original import original_optimum, original_rows
 from linreg_cli.convergence.problem import Problem
@@ -68,7 +69,7 @@ def reaching(
     preprocessor: Preprocessor,
     original: Optimum | None = None,
     *,
-    auto: Collection[str] = (),
+    auto: Collection[str] | None = None,
     failed: bool = False,
 ) -> Reaching:
     """The smallest change of the settings that leads to the exact fit.
@@ -79,12 +80,12 @@ def reaching(
 
     Args:
         problem: the plan and the train split.
-        config: of the run, with numbers in place of `auto`.
+        config: of the run.
         dataset: the rows.
         preprocessor: of the run.
         original: the exact fit in original units, where it is there already.
-        auto: which of `lr` and `momentum` were `auto`; they are named among the overrides, because the config of the
-            run has numbers.
+        auto: which of `lr` and `momentum` are named `auto` where the steps stay what they are; None: `chosen_keys` of a
+            config with numbers.
         failed: whether a run with the settings as they are is known to end elsewhere.
     """
     if original is None and problem.measured is not None:
@@ -95,6 +96,8 @@ def reaching(
     if why or original is None:
         return Reaching((), None, why)
     trials = Trials(problem, config, dataset, preprocessor, original)
+    if auto is None:
+        auto = chosen_keys(config, problem) if _goes_on(config, problem) else ()
     if not failed and trials.reaches():
         return Reaching((), config.train.epochs, None)
     if (found := _settings(trials, config, problem, auto)) is not None:
@@ -158,7 +161,7 @@ def _candidates(config: Config, problem: Problem, auto: Collection[str]) -> Iter
     chosen: dict[str, Any] = {"train.batch_size": "full", "optimizer.lr": "auto", "optimizer.momentum": "auto"}
     chosen |= {"optimizer.nesterov": False, "optimizer.dampening": 0.0, "optimizer.schedule": ConstantSchedule()}
     longer: list[dict[str, Any]] = []
-    if problem.plan.is_full_batch and config.optimizer.schedule.kind == "constant":
+    if _goes_on(config, problem):
         longer.append({f"optimizer.{key}": "auto" for key in auto})
     finer: list[dict[str, Any]] = [{}] if config.train.dtype == "float64" else [{}, {"train.dtype": "float64"}]
     for dtype in finer:
@@ -168,6 +171,11 @@ def _candidates(config: Config, problem: Problem, auto: Collection[str]) -> Iter
         yield from ({**ending, **scaled, **chosen, **dtype} for dtype in finer)
     if not config.preprocess.standardize_target:
         yield {**ending, **scaled, "preprocess.standardize_target": True, **chosen, **finer[-1]}
+
+
+def _goes_on(config: Config, problem: Problem) -> bool:
+    """Whether more epochs alone lead nearer to the exact fit."""
+    return problem.plan.is_full_batch and config.optimizer.schedule.kind == "constant"
 
 
 def no_exact_fit(problem: Problem, original: Optimum | None) -> str | None:

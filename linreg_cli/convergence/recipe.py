@@ -98,7 +98,7 @@ def recipe(config: Config, problem: Problem, dataset: Dataset, preprocessor: Pre
             return Recipe("auto", "auto", max(epochs, _LEAST_EPOCHS), _stop_gap(exact), None)
     found = _unreached(new, exact, None)
     new = changed(new, {"train.epochs": found.epochs, "train.stop_gap": found.stop_gap})
-    way = reaching(exact, new, dataset, preprocessor, original, failed=True)
+    way = reaching(exact, new, dataset, preprocessor, original, auto=(), failed=True)
     reason = way.remedy if way.epochs is None or way.why else f"that takes {way.epochs:,} epochs; {way.remedy}"
     return replace(found, outlook=Finding("not_converged", f"training will not end at the exact fit: {reason}"))
 

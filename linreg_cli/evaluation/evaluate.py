@@ -39,7 +39,6 @@ from linreg_cli.optim.losses import Loss
 from linreg_cli.optim.rows import StoredRows, TrainRows
 from linreg_cli.optim.split_rows import rows_in_parts
 from linreg_cli.ranks.shards import Shards
-from linreg_cli.runs.record import auto_keys
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ def _evaluated(saved: SavedModel, frame: pa.Table | None) -> tuple[Metrics, bool
     about = problem, config, dataset, preprocessor
 
     def way(original: Optimum | None) -> Reaching:
-        return reaching(*about, original, auto=auto_keys(saved.record), failed=True)
+        return reaching(*about, original, failed=True)
 
     metrics = evaluate_model(config, dataset, preprocessor, model, problem, errors, losses, way).metrics
     metrics |= {key: value for key, value in _of_training(saved).items() if key not in metrics}

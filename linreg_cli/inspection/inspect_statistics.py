@@ -7,7 +7,6 @@ import numpy as np
 
 from linreg_cli.config import LoadedConfig
 from linreg_cli.convergence.problem import Problem
-from linreg_cli.convergence.reaching import Reaching
 from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.moments import Moments
@@ -62,13 +61,8 @@ def inspect_statistics(loaded: LoadedConfig, reporter: Reporter, path: str) -> I
         huber_lr=None,
         ridge=None,
         held_out=None,
-        way=None if config.optimizer.weight_decay else _way(prepared),
+        way=None if config.optimizer.weight_decay else prepared.way(failed=False),
     )
-
-
-def _way(prepared: Prepared) -> Reaching:
-    auto = [key for key, made in (("lr", prepared.chosen.lr), ("momentum", prepared.chosen.momentum)) if made.auto]
-    return prepared.way(auto, failed=False)
 
 
 def _standardized(prepared: Prepared, problem: Problem, found: Summarised) -> Problem | None:

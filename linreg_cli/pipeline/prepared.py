@@ -1,7 +1,7 @@
 """A run before its first step: what `prepare` and `prepare_measured` give, and whoever watches a run."""
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -123,11 +123,11 @@ class Prepared:
         """The limit of the learning rate, for `run.json`; see `limits.rate_limit`."""
         return rate_limit(self.problem, self.config.optimizer.schedule, self.problem.rule)
 
-    def way(self, auto: Collection[str], original: Optimum | None = None, *, failed: bool = True) -> Reaching:
+    def way(self, original: Optimum | None = None, *, failed: bool = True) -> Reaching:
         """The settings that lead to the exact fit, where those of this run do not; see `reaching`."""
         about = self.problem, self.config, self.dataset, self.preprocessor
         try:
-            return reaching(*about, original, auto=auto, failed=failed)
+            return reaching(*about, original, failed=failed)
         except DataError as error:
             if not isinstance(self.rows, MeasuredRows):
                 raise

@@ -11,6 +11,7 @@ import torch
 
 from linreg_cli.addresses import values_without_secrets
 from linreg_cli.config import Config, LoadedConfig
+from linreg_cli.convergence.auto import chosen_keys
 from linreg_cli.convergence.outcome import diverged_error, grown_error, has_diverged, risen_loss
 from linreg_cli.convergence.preflight import check_rate
 from linreg_cli.convergence.reaching import Reaching
@@ -187,19 +188,18 @@ class Training:
         return self._prepared.problem.distances_of(weights, bias, losses, certify=certify)
 
 
-def cross_validation(loaded: LoadedConfig, prepared: Prepared, chosen: Sequence[str], reporter: Reporter) -> Metrics:
+def cross_validation(loaded: LoadedConfig, prepared: Prepared, reporter: Reporter) -> Metrics:
     """`cross_validation` of `metrics.json`; empty if `evaluate.cross_validation` is not set.
 
     Args:
         loaded: the config with the position of each setting.
-        prepared: of the run.
-        chosen: which of `lr` and `momentum` were `auto`; for each fold they are chosen again, from its train rows.
+        prepared: of the run. What `auto` chooses for it is chosen again for each fold, from its train rows.
         reporter: receives progress.
     """
     config = prepared.config
     if config.evaluate.cross_validation is None:
         return {}
-    optimizer = config.optimizer.model_copy(update=dict.fromkeys(chosen, "auto"))
+    optimizer = config.optimizer.model_copy(update=dict.fromkeys(chosen_keys(config, prepared.problem), "auto"))
     config, number = config.model_copy(update={"optimizer": optimizer}), itertools.count(1)
 
     def train(fold: Dataset) -> LinearFormula | str:

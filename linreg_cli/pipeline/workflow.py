@@ -244,15 +244,15 @@ def _to_the_end(begun: _Begun) -> Outcome:
         run.remove(*RESULTS)  # of fewer epochs, or of an interrupted evaluation
         if begun.checkpoint is not None:
             prepared.state.restore(begun.checkpoint.snapshot)
-        way = functools.cache(functools.partial(prepared.way, auto_keys(record.values)))
-        training = Training(prepared, run, prepared.fingerprint, begun.checkpoint, functools.partial(way, None))
+        way = functools.cache(prepared.way)
+        training = Training(prepared, run, prepared.fingerprint, begun.checkpoint, way)
         for text in chosen_in_words(prepared):
             reporter.detail(text)
         end = training.run(begun.stops, reporter)
         warnings += training.warnings
         reporter.detail(f"checkpoints: {training.saved['count']:,}, {duration(training.saved['seconds'])}")
         reporter.stage("evaluating")
-        folds = cross_validation(begun.loaded, prepared, auto_keys(record.values), reporter)
+        folds = cross_validation(begun.loaded, prepared, reporter)
         metrics, findings = results.evaluate(prepared, run, before, folds, way)
         truth = results.compared_with_truth(prepared, metrics, findings)
         for finding in findings:

@@ -18,7 +18,7 @@ from linreg_cli.data.columns.on_disk import folder, open_nameless
 from linreg_cli.errors import TemporaryFileError
 
 #: Bytes that a reader holds of a column, at most: a page and a dictionary of the usual size.
-_PAGES = 2 * 2**20
+PAGES = 2 * 2**20
 #: Of the memory that a command may take, what a reader may; where no limit is known, bytes.
 _SHARE, _USUAL = 5 / 8, 2**30
 
@@ -84,7 +84,7 @@ def of_rows(batches: Iterable[pa.RecordBatch], n_rows: int) -> Iterator[pa.Recor
 def _sets(file: Any, groups: Sequence[int], columns: Sequence[str], buffer: int, most: int) -> Iterator[list[str]]:
     """The columns that are read together: all of them, or some at a time that a reader holds a quarter of `most` of."""
     arrow, named = file.schema_arrow, frozenset(columns)
-    is_narrow = len(named) * (_PAGES + buffer) <= most or not groups
+    is_narrow = len(named) * (PAGES + buffer) <= most or not groups
     taken = {} if is_narrow else _bytes_of(file.metadata, groups, named, buffer)
     if sum(taken.values()) <= most or any(pa.types.is_dictionary(arrow.field(name).type) for name in named):
         yield list(columns)
@@ -110,7 +110,7 @@ def _bytes_of(metadata: Any, groups: Sequence[int], columns: frozenset[str], buf
         path = each.path_in_schema
         name = path if path in columns else path.partition(".")[0]
         if name in columns:
-            found[name] += min(each.total_uncompressed_size, _PAGES) + min(each.total_compressed_size, buffer)
+            found[name] += min(each.total_uncompressed_size, PAGES) + min(each.total_compressed_size, buffer)
     return found
 
 

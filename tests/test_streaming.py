@@ -453,14 +453,27 @@ def test_a_parquet_table_that_is_drawn_at_random_is_read_once(settings, streams,
     assert contents(run) == contents(named)
 
 
-def test_the_path_of_a_loss_that_is_no_square_is_drawn_of_rows_on_the_disk(linreg, table, monkeypatch):
-    monkeypatch.setattr(landscape, "_ROWS", 90)
-    found = []
+@pytest.mark.parametrize("loss", ["mae", "huber"])
+@pytest.mark.parametrize("most", [32_768, 90])
+def test_the_path_of_a_loss_that_is_no_square_is_drawn_of_rows_on_the_disk(linreg, table, monkeypatch, loss, most):
+    """Of many rows it is drawn of a sample: the same ones in memory, and a loss near that of all."""
+    monkeypatch.setattr(landscape, "_ROWS", most)
+    found, notes = [], []
+    delta = 1.0 if loss == "huber" else 0.0
     for stream in ("false", "true"):
-        run = trained(linreg, table, "loss=mae", "data.features=[a]", *BLOCKS[:3], f"data.stream={stream}")
-        found.append(landscape.landscape(Material.of(find_run(Path("outputs"), run.name)), "y")[0])
+        run = trained(linreg, table, f"loss={loss}", "data.features=[a]", *BLOCKS[:3], f"data.stream={stream}")
+        land, note, _ = landscape.landscape(Material.of(find_run(Path("outputs"), run.name)), "y")
+        found.append(land)
+        notes.append(note)
     points = np.random.default_rng(0).normal(size=(30, 2))
     np.testing.assert_array_equal(*(each.loss(points) for each in found))
     a, y = (pq.read_table(table)[name].to_numpy() for name in ("a", "y"))
-    expected = [np.abs((a - a.mean()) / a.std() * weight + bias - y).mean() for weight, bias in points]
-    np.testing.assert_allclose(found[1].loss(points), expected, rtol=1e-5)
+    errors = [np.abs((a - a.mean()) / a.std() * weight + bias - y) for weight, bias in points]
+    expected = [np.where(e > delta, delta * (e - delta / 2), e**2 / 2).mean() if delta else e.mean() for e in errors]
+    if most > len(a):
+        assert notes == ["", ""]
+        np.testing.assert_allclose(found[1].loss(points), expected, rtol=1e-5)
+    else:
+        assert notes == [f"loss of 90 of the {len(a):,} train rows, drawn at random"] * 2
+        np.testing.assert_allclose(found[1].loss(points), expected, rtol=0.3)
+        assert (found[1].loss(points) != expected).all()

@@ -6,6 +6,7 @@ import yaml
 from scipy import stats
 
 from linreg_cli.config import load_config
+from linreg_cli.convergence import on_disk
 from linreg_cli.errors import DataError
 from linreg_cli.starter.draft import draft
 from linreg_cli.starter.skewed import skewness
@@ -283,6 +284,25 @@ def test_without_shuffling_the_test_rows_are_the_last(csv):
     assert "they are the last of the table" in found.text
     assert found.load(own).config.data.split.shuffle is False
     assert list(found.known.dataset.splits["test"]) == list(range(64, 80))
+
+
+def test_above_the_memory_limit_the_draft_is_of_the_rows_on_the_disk_with_the_same_bits(csv, monkeypatch):
+    """As a run does, the draft then splits by hash; in memory a draft with that split has the same recipe."""
+    path = table(csv, {"color": COLUMNS["color"][0], "gaps": COLUMNS["gaps"][0], "twice": range(ROWS)})
+    stored = []
+    real = on_disk.rows_on_disk
+    monkeypatch.setattr(on_disk, "rows_on_disk", lambda *a, **k: stored.append(a[2]) or real(*a, **k))
+    own = ["data.memory_limit=2KiB"]
+    found = draft(path, ["y"], overrides=own)
+    assert set(stored) == {"train"}
+    assert found.known.problem is None
+    stored.clear()
+    expected = draft(path, ["y"], overrides=["data.split={train: 0.8, test: 0.2, by: hash}"])
+    assert stored == []
+    splits = [{name: list(rows) for name, rows in each.known.dataset.splits.items()} for each in (found, expected)]
+    assert splits[0] == splits[1]
+    assert found.choices.training == expected.choices.training
+    assert found.choices.columns == expected.choices.columns
 
 
 @pytest.mark.parametrize("own", ["data.split={train: 1.0}", "data.split.train=1.0"])

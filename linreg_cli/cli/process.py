@@ -26,7 +26,10 @@ LARGE_BLOCK = 3 * 2**20
 #: So much of what is freed at the end of the heap is kept for the next blocks. By default it is 128 KiB: blocks of rows
 #: then go back and forth, and a run on 1,000,000 x 8 spends a tenth of its processor time on fresh pages.
 KEPT_FREE = 2 * LARGE_BLOCK
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+#: The most heaps, each of which keeps as much: by default there is one for each thread, up to eight for each core. With
+#: two, training on 10,000,000 x 2 from the disk takes 30 MiB instead of 40 on two cores, and as long.
+HEAPS = 2
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 #: Variables for interactive use of libraries, which notebooks and debugging sessions leave in the environment: a back
@@ -100,6 +103,8 @@ def _give_memory_back() -> None:
         set_option = ctypes.CDLL(None).mallopt
         set_option(_M_MMAP_THRESHOLD, LARGE_BLOCK)
         set_option(_M_TRIM_THRESHOLD, KEPT_FREE)
+        if "MALLOC_ARENA_MAX" not in os.environ:
+            set_option(_M_ARENA_MAX, HEAPS)
 
 
 def show_unraisable(error: "UnraisableHookArgs", /) -> None:

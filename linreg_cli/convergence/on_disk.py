@@ -14,7 +14,8 @@ from linreg_cli.addresses import is_address, is_object
 from linreg_cli.config import Config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.types import bytes_in
-from linreg_cli.convergence.of_config import dtype_of
+from linreg_cli.convergence.of_config import dtype_of, plan_of, problem_of
+from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.columns.arrow import release_unused
 from linreg_cli.data.columns.rows import in_order
@@ -80,6 +81,26 @@ def decide(config: Config, dataset: Dataset, device: torch.device | None = None,
     if resumed and streamed(config) != config:
         return Decision(False, "auto: the run was begun with an order of rows that is not streamed", auto=True)
     return Decision(True, against, auto=True)
+
+
+def problem_within_limit(
+    config: Config, dataset: Dataset, preprocessor: Preprocessor, *, resumed: bool = False
+) -> Problem:
+    """The problem of a config that is not trained here, with its rows where training would have them.
+
+    Args:
+        config: of the rows.
+        dataset: the rows.
+        preprocessor: fitted with the config.
+        resumed: as for `decide`.
+
+    Raises:
+        DataError: as `problem_of` and `rows_on_disk`.
+    """
+    if not decide(config, dataset, resumed=resumed).value:
+        return problem_of(config, dataset, preprocessor)
+    rows = rows_on_disk(dataset, preprocessor, "train", dtype_of(config), plan_of(config, dataset).rows)
+    return problem_of(config, dataset, preprocessor, (rows.X_nd, rows.y_nk), weights=rows.weight_n1)
 
 
 def scaled_bytes(config: Config, dataset: Dataset) -> int:

@@ -78,11 +78,10 @@ class Problem(FitProblem):
     @cached_property
     def batches(self) -> BatchCurvature:
         """The largest curvature of any batch of the plan; see `linreg_cli.convergence.batch_curvature`."""
-        if self.measured is not None:
-            assert self.plan.is_full_batch
-            return whole_batch(self.measured, loss=self.curvature_loss)
         size, loss = self.plan.batch_size, self.curvature_loss
-        if self.plan.rows.is_random or self.plan.is_full_batch:
+        if self.plan.is_full_batch:
+            return whole_batch(self.factor, loss=loss)
+        if self.plan.rows.is_random:
             return any_batch(self.factor, self.X_nd, loss=loss, batch_size=size, divided=self.parts)
         return ordered_batches(self.factor, self.X_nd, loss=loss, batch_size=size)
 

@@ -69,6 +69,7 @@ def write_predictions(
     Raises:
         StoreError: if the file cannot be written.
     """
+    release_unused()  # of what the rows were trained with
     if kept == "none":
         return summed_errors(formula, dataset)
     sizes = {split: len(rows) for split, rows in dataset.splits.items()}

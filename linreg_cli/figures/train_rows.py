@@ -6,9 +6,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from linreg_cli.config import Config
-from linreg_cli.convergence.of_config import dtype_of, plan_of, problem_of
-from linreg_cli.convergence.on_disk import decide, rows_on_disk
+from linreg_cli.convergence.on_disk import problem_within_limit
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor, load_dataset
 from linreg_cli.errors import DataError, UsageError
@@ -58,12 +56,4 @@ def read_again(run: RunContents, frame: pa.Table | None = None) -> TrainRows:
         raise UsageError(f"the picture needs the rows of the table, which cannot be read: {error}", run.id) from None
     if dataset.fingerprint() != (record.get("data") or {}).get("fingerprint"):
         raise UsageError("the picture needs the rows of the table, and the table has changed since the run", run.id)
-    return TrainRows(dataset, preprocessor, lambda: _problem(config, dataset, preprocessor))
-
-
-def _problem(config: Config, dataset: Dataset, preprocessor: Preprocessor) -> Problem:
-    """The problem of a run, whose rows are where training has them: in memory or on the disk."""
-    if not decide(config, dataset, resumed=True).value:
-        return problem_of(config, dataset, preprocessor)
-    rows = rows_on_disk(dataset, preprocessor, "train", dtype_of(config), plan_of(config, dataset).rows)
-    return problem_of(config, dataset, preprocessor, (rows.X_nd, rows.y_nk), weights=rows.weight_n1)
+    return TrainRows(dataset, preprocessor, lambda: problem_within_limit(config, dataset, preprocessor, resumed=True))

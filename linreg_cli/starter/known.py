@@ -43,7 +43,7 @@ class Known:
         table: that was opened.
         dataset: its rows.
         preprocessor: fitted with the config.
-        problem: of the config; None where a run does not train on its tensors.
+        problem: of the config; None where a run does not train on its tensors, and where its rows are on the disk.
         overrides: of the user.
     """
 

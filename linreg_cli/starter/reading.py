@@ -16,6 +16,7 @@ from linreg_cli.data.encoding.cells import raw_columns
 from linreg_cli.data.encoding.column_faults import ColumnFault
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.features import choose_features
+from linreg_cli.data.opening import limit_in
 from linreg_cli.data.tables.csv_file import CsvFile
 from linreg_cli.data.tables.encodings import EncodingGuess
 from linreg_cli.data.tables.location import locate
@@ -95,7 +96,7 @@ def readable(base: Config) -> Reading:
     now = dict(given)
     while True:
         try:
-            table = _opened(source.path, now)
+            table = _opened(source.path, now, limit_in(source))
             targets = source.targets
             terms = _terms(table, base, targets)
             wanted = [*dict.fromkeys(column for term in terms for column in term.columns), *targets]
@@ -170,10 +171,10 @@ def _given(preprocess: PreprocessConfig, source: TableData) -> dict[str, Any]:
     }
 
 
-def _opened(path: str, now: Mapping[str, Any]) -> Table:
+def _opened(path: str, now: Mapping[str, Any], memory_limit: int | None = None) -> Table:
     text = TextFormat(now["data.delimiter"], now["data.decimal"], now["data.thousands"], now["data.encoding"])
     marks, format_ = now["preprocess.missing_values"], now["data.format"]
-    table = open_table(path, text=text, missing_values=marks, format_=format_)
+    table = open_table(path, text=text, missing_values=marks, format_=format_, memory_limit=memory_limit)
     if len(table.columns) == 1 and (hint := table.hint()) is not None and hint.settings is not None:
         raise DataError([hint])
     return table

@@ -10,14 +10,14 @@ from linreg_cli.config.data import TableData
 from linreg_cli.config.formats import table_stem
 from linreg_cli.config.roles import WEIGHT, column_roles
 from linreg_cli.config.source import ConfigText
-from linreg_cli.convergence.of_config import problem_of
+from linreg_cli.convergence.on_disk import decide, problem_within_limit, streamed
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.assemble import Split, assemble, complete_rows
 from linreg_cli.data.checks.leaks import MIN_ROWS, identifying
 from linreg_cli.data.checks.warnings import SAMPLE_ROWS
 from linreg_cli.data.columns.kinds import Categories, Numbers, RawColumn, Rows, n_cells
-from linreg_cli.data.columns.rows import first_row
+from linreg_cli.data.columns.rows import RowsOnAccess, first_row
 from linreg_cli.data.encoding.cells import text_column
 from linreg_cli.data.encoding.date_values import date_parts
 from linreg_cli.data.encoding.inputs import CategoryInput, NumberInput
@@ -73,14 +73,15 @@ def refined(first: Choices, reading: Reading, overrides: Sequence[str]) -> tuple
         choices = _with_levels(encoded.choices, dataset, reading)
         more = {} if reading.terms is not None else _useless(dataset, reading)
         preprocessor = Preprocessor.fit(dataset, encoded.config.preprocess, bias=encoded.config.model.bias)
-        problem = problem_of(encoded.config, dataset, preprocessor)
+        problem = problem_within_limit(encoded.config, dataset, preprocessor)
         if not more and reading.terms is None and _has_dependence(problem, preprocessor):
             more = dependent(dataset)
         if not more or len(more) >= len(dataset.inputs):  # something must be left to predict from
             break
         choices = _without(choices, more, reading)
     settings, outlook = training(encoded.config, problem, dataset, preprocessor)
-    known = Known(encoded.config, reading.table, dataset, preprocessor, problem, overrides)
+    in_memory = None if isinstance(problem.X_nd, RowsOnAccess) else problem
+    known = Known(encoded.config, reading.table, dataset, preprocessor, in_memory, overrides)
     return replace(choices, training=settings, outlook=outlook), known
 
 
@@ -137,9 +138,16 @@ def _encoded(choices: Choices, reading: Reading, overrides: Sequence[str]) -> En
         raise DataError(faults)
     raw = {name: parts.get(name) or reading.raw[name] for name in (*read_columns(terms), *choices.targets)}
     treated = feature_treatments(config.preprocess, terms, choices.targets, table.columns)
-    dataset = assemble(reading.source.name, raw, choices.targets, config, split, treated, terms=terms)
-    dataset = _with_weights(dataset, config, reading)
-    return Encoded(choices, config, dataset)
+
+    def of(config: Config) -> Dataset:
+        assert isinstance(config.data, TableData)
+        split = splitter(config.data, config, labels)
+        return assemble(reading.source.name, raw, choices.targets, config, split, treated, terms=terms)
+
+    dataset, on_disk = of(config), streamed(config)
+    if on_disk.data.split != config.data.split and decide(config, dataset).value:
+        config, dataset = on_disk, of(on_disk)  # the rows that will be trained on, and no list of their numbers
+    return Encoded(choices, config, _with_weights(dataset, config, reading))
 
 
 def _with_weights(dataset: Dataset, config: Config, reading: Reading) -> Dataset:

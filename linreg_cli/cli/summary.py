@@ -15,10 +15,11 @@ def of_run(outcome: "Outcome") -> str:
     """What `train` says at the end of a run, in lines."""
     record = outcome.run.record()
     steps = f"{wording.plural(record['epochs_done'], 'epoch')}, {wording.plural(record['steps_done'], 'step')}"
+    training, whole = record["stages"]["training"]["seconds"], wording.duration(outcome.seconds)
     said = any(finding.kind == "not_converged" for finding in outcome.warnings)
     warned = any(finding.kind in ("collinear", "no_exact_fit") for finding in outcome.warnings)
     lines = [
-        f"{outcome.run.id}: {steps} on {record['device']} in {wording.duration(outcome.seconds)}",
+        f"{outcome.run.id}: {steps} on {record['device']} in {wording.duration(training)} ({whole} in all)",
         *([f"stopped early: {outcome.stopped}"] if outcome.stopped else []),
         *(
             [f"restored: the parameters of epoch {best:,}, the best one"]

@@ -32,13 +32,13 @@ from linreg_cli.findings import Finding
 from linreg_cli.remedies import quoted
 from linreg_cli.wording import bytes_of
 
-#: How often the texts of a column are in memory while they become dates or levels: measured, 4 to 5 times.
-_TEXT_COPIES = 5
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from linreg_cli.ranks.group import Ranks
+
+#: How often the texts of a column are in memory while they become dates or levels: measured, 4 to 5 times.
+_TEXT_COPIES = 5
 
 
 def load_dataset(
@@ -251,13 +251,10 @@ def _text_warning(source: OfTable, texts: Mapping[str, int]) -> tuple[Finding, .
     large = [column for column, taken in texts.items() if limit is not None and _TEXT_COPIES * taken > limit]
     if not large:
         return ()
-    taken = bytes_of(sum(texts[column] for column in large))
-    message = f"the different texts of {', '.join(map(quoted, large))} take {taken}, and several times as much while "
-    message += (
-        "they are read, so more than data.memory_limit; store dates as timestamps and identifiers as numbers, in "
-    )
-    message += "Parquet"
-    return (Finding("stream", message),)
+    columns, taken = ", ".join(map(quoted, large)), bytes_of(sum(texts[column] for column in large))
+    found = f"the different texts of {columns} take {taken}, and several times as much while they are read"
+    remedy = "store dates as timestamps and identifiers as numbers, in Parquet"
+    return (Finding("stream", f"{found}, so more than data.memory_limit; {remedy}"),)
 
 
 def _column_warnings(dataset: Dataset, table: Table, config: Config) -> tuple[Finding, ...]:

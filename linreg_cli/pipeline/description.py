@@ -90,11 +90,13 @@ def result_of(
     }
 
 
-def record_failure(record: RunRecord, error: BaseException, seconds: float) -> None:
+def record_failure(record: RunRecord, error: BaseException, seconds: float, stages: dict[str, Any]) -> None:
     """Write into `run.json` how the run ended. If that fails, too, only the first error is reported."""
     names = {DivergedError: "diverged", Interrupted: "interrupted", KeyboardInterrupt: "interrupted"}
     status = next((name for kind, name in names.items() if isinstance(error, kind)), "failed")
     message = without_secrets(str(OutOfMemoryError() if OutOfMemoryError.is_meant_by(error) else error))
     details = {"diverged": error.details} if isinstance(error, DivergedError) and error.details else {}
     with contextlib.suppress(StoreError):
-        record.finish(status, seconds=round(seconds, 6), error=message or type(error).__name__, **details)
+        record.finish(
+            status, seconds=round(seconds, 6), stages=stages, error=message or type(error).__name__, **details
+        )

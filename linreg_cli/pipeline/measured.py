@@ -27,6 +27,7 @@ from linreg_cli.optim.state import TrainingState
 from linreg_cli.pipeline import gates
 from linreg_cli.pipeline.prepare import executor_of, prepare, resolved_config
 from linreg_cli.pipeline.prepared import Prepared, Reporter
+from linreg_cli.pipeline.stages import PREPARING, READING_STATISTICS
 from linreg_cli.readers import without_statistics
 from linreg_cli.remedies import setting
 from linreg_cli.starter.known import Rows
@@ -122,12 +123,12 @@ def prepare_measured(
         unused = Finding("config", "train.shards has no effect: statistics have no rows to add up shard by shard")
         config = config.model_copy(update={"train": config.train.model_copy(update={"shards": None})})
     compared, faults = gates.references(loaded, fail_if, outputs, references)
-    reporter.stage("reading the statistics")
+    reporter.stage(READING_STATISTICS)
     found = read_for(loaded, path, resumed=resumed)
     gates.refuse_impossible(loaded, _names(config, found), () if resumed else config.gates, fail_if, faults)
     assert found.dataset.summary is not None
     reporter.data(found.dataset.summary)
-    reporter.stage("preparing")
+    reporter.stage(PREPARING)
     prepared = _assembled(loaded, config if dtype is None else _in_dtype(config, dtype), found, config.train.dtype)
     with loaded.placing_errors():
         probe(prepared.formula(), config.probe, found.dataset.encoder)

@@ -40,6 +40,7 @@ from linreg_cli.optim.state import TrainingState
 from linreg_cli.pipeline import gates, streaming
 from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.pipeline.ranks import divided
+from linreg_cli.pipeline.stages import PREPARING, READING
 from linreg_cli.ranks.shards import Shards
 from linreg_cli.starter.known import Rows
 
@@ -88,7 +89,7 @@ def prepare(
         raise loaded.error("train.device", str(error)) from None
     found, faults = gates.references(loaded, fail_if, outputs, references)
     gates.refuse_impossible(loaded, metric_names(loaded.config, known_features(config)), (), fail_if, faults)
-    reporter.stage("reading the data")
+    reporter.stage(READING)
     if wanted(config):
         streaming.refuse_what_needs_all_rows(loaded, config)
         config, known = streamed(config), None
@@ -113,7 +114,7 @@ def prepare(
     gates.refuse_impossible(loaded, names, () if resumed else config.gates, fail_if)
     if dataset.summary is not None:
         reporter.data(dataset.summary)
-    reporter.stage("preparing")
+    reporter.stage(PREPARING)
     prepared = assemble_run(loaded, config, device, dataset, eps=eps, known=known, stream=stream, ranks=ranks)
     with loaded.placing_errors():
         probe(prepared.formula(), config.probe, dataset.encoder)

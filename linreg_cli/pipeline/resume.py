@@ -42,6 +42,7 @@ _ASIDE = (*(f"data.{key}" for key in _OF_PLACE), "track.")
 #: The keys of `run.json` that a resumed run writes again.
 _RESULT = (
     "seconds",
+    "stages",
     "steps_done",
     "epochs_done",
     "stopped",
@@ -91,6 +92,12 @@ class Resumption:
     def seconds(self) -> float:
         """The duration of the run before the resume, as recorded in `run.json`; 0 if it is not."""
         return float(self.record.get("seconds") or 0)
+
+    @property
+    def stages(self) -> dict[str, Any]:
+        """The stages of the run before the resume, as recorded in `run.json`."""
+        found = self.record.get("stages")
+        return found if isinstance(found, dict) else {}
 
     @property
     def fail_if(self) -> list[str]:

@@ -23,6 +23,7 @@ from linreg_cli.pipeline.measured import STATISTICS, prepared_from
 from linreg_cli.pipeline.prepared import Prepared, Reporter
 from linreg_cli.pipeline.ranks import launch_of, resumed_by
 from linreg_cli.pipeline.resume import taken_up
+from linreg_cli.pipeline.stages import DRAWING, EVALUATING, TimedReporter
 from linreg_cli.pipeline.train import Training, cross_validation
 from linreg_cli.readers import either
 from linreg_cli.runs.checkpoint import Checkpoint, save_model
@@ -111,7 +112,7 @@ def train_run(
         Interrupted: if `stops` asked for it, with the state at the interruption in the run folder.
     """
     begun = time.perf_counter()
-    stops = stops or StopRequests()
+    stops, reporter = stops or StopRequests(), TimedReporter(reporter)
     with one_blas_thread(always=ranks is not None or loaded.config.train.shards is not None):
         prepared = prepared_from(
             statistics, loaded, reporter, fail_if=fail_if, outputs=outputs, known=known, frame=frame, ranks=ranks
@@ -181,6 +182,7 @@ def resume_run(
     with taken_up(run, files, overrides) as resumption:
         if resumption.complete is not None:
             return resumption.complete
+        reporter = TimedReporter(reporter, resumption.stages)
         for warning in resumption.warnings:
             reporter.warn(warning)
         fail_if = fail_if or resumption.fail_if
@@ -215,7 +217,7 @@ class _Begun:
         prepared: the rows, the model, the plan.
         record: of its folder.
         stops: requests to stop.
-        reporter: shows progress and warnings.
+        reporter: shows progress and warnings, and measures the stages.
         fail_if: conditions that must not hold, beside the gates of the config.
         since: when it began, by `time.perf_counter`; of a resumed run, with the time before.
         warnings: those so far; what is found later is added.
@@ -226,7 +228,7 @@ class _Begun:
     prepared: Prepared
     record: RunRecord
     stops: StopRequests
-    reporter: Reporter
+    reporter: TimedReporter
     fail_if: Sequence[str]
     since: float
     warnings: list[Finding]
@@ -251,7 +253,7 @@ def _to_the_end(begun: _Begun) -> Outcome:
         end = training.run(begun.stops, reporter)
         warnings += training.warnings
         reporter.detail(f"checkpoints: {training.saved['count']:,}, {duration(training.saved['seconds'])}")
-        reporter.stage("evaluating")
+        reporter.stage(EVALUATING)
         folds = cross_validation(begun.loaded, prepared, reporter)
         metrics, findings = results.evaluate(prepared, run, before, folds, way)
         truth = results.compared_with_truth(prepared, metrics, findings)
@@ -262,19 +264,19 @@ def _to_the_end(begun: _Begun) -> Outcome:
         begun.stops.check()  # a signal that a library has swallowed
         pictures = []
         if prepared.config.plots:
-            reporter.stage("drawing the pictures")
+            reporter.stage(DRAWING)
             pictures = results.draw(run, prepared, reporter, warnings)
             begun.stops.check()
-        seconds = time.perf_counter() - begun.since
+        stages, seconds = reporter.stages(), time.perf_counter() - begun.since
         measured = {**metrics, "seconds": seconds, "warnings": counts(each.kind for each in warnings)}
         gates = check_gates(prepared.config.gates, begun.fail_if, measured, prepared.references)
         kept = [INFERENCE_FILE] if run.has(INFERENCE_FILE) else []
         digests = run.digests("model.safetensors", "preprocess.json", *kept)
         result = result_of(end, prepared, seconds, gates, warnings)
         result |= {} if training.restored_epoch is None else {"restored_epoch": training.restored_epoch}
-        record.finish("finished", **result, checkpoints=training.saved, digests=digests)
+        record.finish("finished", **result, stages=stages, checkpoints=training.saved, digests=digests)
     except BaseException as error:
-        record_failure(record, error, time.perf_counter() - begun.since)
+        record_failure(record, error, time.perf_counter() - begun.since, reporter.stages())
         if isinstance(error, Interrupted):
             raise Interrupted(f"{error}; {_to_go_on(run)}", error.exit_code) from None
         if isinstance(error, DivergedError):

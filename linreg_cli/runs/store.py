@@ -41,11 +41,18 @@ _RUN_ID = re.compile(r"(?P<name>\w[\w.-]*)-(?P<number>[0-9]{4}|[1-9][0-9]{4,17})
 #: Characters of JSON that are indented. Python's indenting encoder takes seconds for the runs of 100,000 columns.
 _INDENTED = 2**20
 
+
+def _is_times(value: Any) -> bool:
+    """Whether a value is the `seconds` and `cpu_seconds` of a stage."""
+    return isinstance(value, dict) and all(isinstance(value.get(key), float) for key in ("seconds", "cpu_seconds"))
+
+
 #: Key of `run.json` -> whether its value is one that readers can rely on.
 _WELL_FORMED: dict[str, Callable[[Any], bool]] = {
     "status": lambda value: value in STATUSES,
     "created": lambda value: isinstance(value, str),
     "seconds": lambda value: value is None or (isinstance(value, int | float) and not isinstance(value, bool)),
+    "stages": lambda value: value is None or (isinstance(value, dict) and all(map(_is_times, value.values()))),
     "epochs_done": lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)),
     "data": lambda value: value is None or isinstance(value, dict),
     "engine": lambda value: value is None or isinstance(value, dict),

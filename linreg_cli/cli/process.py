@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 GARBAGE_THRESHOLD = 100_000
 
 #: Blocks of at least so many bytes are returned to the system as soon as they are freed; columns are that large. The
-#: readers' buffers of one mebibyte are below it: returning them each time makes reading a CSV take a fifth longer.
-LARGE_BLOCK = 2**21
+#: readers' buffers of one mebibyte and blocks of rows of two are below it. With the former returned each time, reading
+#: a CSV takes a fifth longer, with the latter the pass of `linreg stats` over 33 columns a third.
+LARGE_BLOCK = 3 * 2**20
 #: So much of what is freed at the end of the heap is kept for the next blocks. By default it is 128 KiB: blocks of rows
 #: then go back and forth, and a run on 1,000,000 x 8 spends a tenth of its processor time on fresh pages.
 KEPT_FREE = 2 * LARGE_BLOCK

@@ -32,13 +32,13 @@ from linreg_cli.findings import Finding
 from linreg_cli.remedies import quoted
 from linreg_cli.wording import bytes_of
 
-#: How often the texts of a column are in memory while they become dates or levels: measured, 4 to 5 times.
-_TEXT_COPIES = 5
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from linreg_cli.ranks.group import Ranks
+
+#: How often the texts of a column are in memory while they become dates or levels: measured, 4 to 5 times.
+_TEXT_COPIES = 5
 
 
 def load_dataset(
@@ -132,7 +132,9 @@ def _from_table(
     stays = isinstance(source, TableData) and source.stream is True and encoder is None
     table = opened_table(source, config.preprocess.missing_values, progress, frame, in_blocks=stays)
     with naming_parts(table):
-        dataset, whole, texts = _dataset(config, encoder, table, reader(table, config, ranks, in_blocks=stays))
+        alone = ranks is None or ranks.size == 1
+        read = reader(table, config, ranks, in_blocks=stays)
+        dataset, whole, texts = _dataset(config, encoder, table, read, alone=alone)
         if encoder is not None:
             return dataset
         divided = dataset if config.train.shards is None else in_parts(dataset, config, ranks)
@@ -140,15 +142,16 @@ def _from_table(
 
 
 def _dataset(
-    config: Config, encoder: Encoder | None, table: Table, read: Read
+    config: Config, encoder: Encoder | None, table: Table, read: Read, *, alone: bool
 ) -> tuple[Dataset, str | None, Mapping[str, int]]:
-    """The rows of a table that was opened; `read` reads columns of it.
+    """The rows of a table that was opened; `read` reads columns of it, of which this process is `alone` or not.
 
     Returns:
         The rows, why the table was read as a whole, if it was, and the bytes of the texts of each column of text.
     """
     from linreg_cli.data.columns.arrow import release_unused
     from linreg_cli.data.encoding.cells import raw_columns, with_cells
+    from linreg_cli.data.encoding.date_blocks import parts_in_blocks
     from linreg_cli.data.encoding.date_values import date_columns, date_parts
     from linreg_cli.data.roles import check_clusters, checked_weights, read_roles, text_of
 
@@ -181,11 +184,14 @@ def _dataset(
     numbers = [column for column in (*features, *targets) if not treated[column].categorical]
     numbers += [roles[WEIGHT]] if WEIGHT in roles and roles[WEIGHT] not in (*numbers, *either, *named) else []
     dates = date_columns(terms).difference(numbers, either)
-    text = dict.fromkeys(each for each in (*text_of(roles), *named, *sorted(dates)) if each not in (*numbers, *either))
-    cells = read(numbers, [*text], either)
+    as_text = dict.fromkeys(each for each in (*text_of(roles), *named) if each not in (*numbers, *either))
+    limit, parts = limit_in(source), None
+    if alone and limit is not None and dates and dates == date_columns(terms).difference(as_text):
+        parts = parts_in_blocks(table, terms, marks, limit)
+    cells = read(numbers, [*as_text, *(sorted(dates.difference(as_text)) if parts is None else ())], either)
     wanted = {name: each for name, each in treated.items() if used.get(name, name) == name}
     raw, faults = raw_columns(cells, wanted, marks, source.name, table.as_text())
-    parts, more = date_parts(cells, terms, marks, source.name)
+    parts, more = date_parts(cells, terms, marks, source.name) if parts is None else (parts, [])
     if faults or more:
         raise DataError([*faults, *more])
     raw = {name: parts[name] if name in parts else raw[name] for name in (*used, *targets)}
@@ -245,13 +251,10 @@ def _text_warning(source: OfTable, texts: Mapping[str, int]) -> tuple[Finding, .
     large = [column for column, taken in texts.items() if limit is not None and _TEXT_COPIES * taken > limit]
     if not large:
         return ()
-    taken = bytes_of(sum(texts[column] for column in large))
-    message = f"the different texts of {', '.join(map(quoted, large))} take {taken}, and several times as much while "
-    message += (
-        "they are read, so more than data.memory_limit; store dates as timestamps and identifiers as numbers, in "
-    )
-    message += "Parquet"
-    return (Finding("stream", message),)
+    columns, taken = ", ".join(map(quoted, large)), bytes_of(sum(texts[column] for column in large))
+    found = f"the different texts of {columns} take {taken}, and several times as much while they are read"
+    remedy = "store dates as timestamps and identifiers as numbers, in Parquet"
+    return (Finding("stream", f"{found}, so more than data.memory_limit; {remedy}"),)
 
 
 def _column_warnings(dataset: Dataset, table: Table, config: Config) -> tuple[Finding, ...]:

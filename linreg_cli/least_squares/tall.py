@@ -111,5 +111,7 @@ def _left(columns: Array, R: Array, apart: Mask, scale: Array) -> Array:
     left = weights @ columns
     again = solve_triangle(R[:, apart], (left @ columns.T * scale)[:, apart].T, transposed=True)
     R[:, ~apart] += again
-    left -= (solve_triangle(R[:, apart], again).T * scale[apart]) @ columns[apart]
+    weights[:, ~apart] = 0.0
+    weights[:, apart] = solve_triangle(R[:, apart], again).T * scale[apart]
+    left -= weights @ columns  # zeros for the others, since a selection of columns would be a copy of most of the rows
     return left

@@ -110,15 +110,14 @@ class RowsDigest:
             names: of the columns.
             values: shape (n_columns, n_rows).
         """
-        words = np.ascontiguousarray(values).view(np.uint64)
-        n_columns, n_rows = words.shape
+        n_columns, n_rows = values.shape
         if n_rows > len(self._factors):
             self._factors = counted_words(0, "digest", stop=n_rows) | np.uint64(1)
         at_once = max(1, _MIXED_WORDS // max(1, n_rows))
         for first in range(0, n_columns, at_once):
-            some = words[first : first + at_once]
-            mixed = some >> np.uint64(32)
-            mixed ^= some
+            words = values[first : first + at_once].view(np.uint64)
+            mixed = words >> np.uint64(32)
+            mixed ^= words
             sums = np.einsum("ij,j->i", mixed, self._factors[:n_rows])
             for name, total in zip(names[first : first + at_once], sums.tolist(), strict=True):
                 self._found.update(f"{name}\0{n_rows}\0{total}\0".encode())

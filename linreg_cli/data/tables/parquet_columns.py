@@ -17,7 +17,7 @@ from linreg_cli.data.columns.kinds import Numbers, added, missing_and_infinite
 from linreg_cli.data.columns.on_disk import NumberPlaces
 from linreg_cli.data.tables.blocks import plain_of
 from linreg_cli.data.tables.location import locate
-from linreg_cli.data.tables.parquet_rows import PAGES, reader_bytes
+from linreg_cli.data.tables.parquet_rows import COLUMN_BYTES, reader_bytes
 from linreg_cli.data.tables.table_file import ALL_BUFFERS, TableFile
 from linreg_cli.errors import DataError
 
@@ -152,6 +152,6 @@ def _put(
 
 def _groups(n_columns: int, n_rows: int, most: int) -> Iterator[range]:
     """The positions of columns that are read together: more, where their pages may take `most` bytes."""
-    together = max(TOGETHER, -(-TOGETHER_CELLS // max(1, n_rows)), most // PAGES)
+    together = max(TOGETHER, -(-TOGETHER_CELLS // max(1, n_rows)), most // COLUMN_BYTES)
     for begin in range(0, n_columns, together):
         yield range(begin, min(begin + together, n_columns))

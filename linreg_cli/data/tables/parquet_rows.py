@@ -17,10 +17,12 @@ from linreg_cli.data.columns.arrow import release_unused
 from linreg_cli.data.columns.on_disk import folder, open_nameless
 from linreg_cli.errors import TemporaryFileError
 
-#: Bytes that a reader holds of a column, at most: a page and a dictionary of the usual size.
-PAGES = 2 * 2**20
+#: Bytes that a reader holds of a column, at most: a page and a dictionary of the usual size as they are written, and
+#: the dictionary as numbers.
+_PAGES, _DICTIONARY = 2 * 2**20, 2**20
+COLUMN_BYTES = _PAGES + _DICTIONARY
 #: Of the memory that a command may take, what a reader may; where no limit is known, bytes.
-_SHARE, _USUAL = 5 / 8, 2**30
+_SHARE, _USUAL = 1 / 2, 2**30
 
 
 def reader_bytes(memory_limit: int | None) -> int:
@@ -30,7 +32,7 @@ def reader_bytes(memory_limit: int | None) -> int:
         memory_limit: what the command may take, in bytes; None: not known.
 
     >>> reader_bytes(64 * 2**20) // 2**20, reader_bytes(None) // 2**20
-    (40, 1024)
+    (32, 1024)
     """
     return _USUAL if memory_limit is None else int(_SHARE * memory_limit)
 
@@ -84,7 +86,7 @@ def of_rows(batches: Iterable[pa.RecordBatch], n_rows: int) -> Iterator[pa.Recor
 def _sets(file: Any, groups: Sequence[int], columns: Sequence[str], buffer: int, most: int) -> Iterator[list[str]]:
     """The columns that are read together: all of them, or some at a time that a reader holds a quarter of `most` of."""
     arrow, named = file.schema_arrow, frozenset(columns)
-    is_narrow = len(named) * (PAGES + buffer) <= most or not groups
+    is_narrow = len(named) * (COLUMN_BYTES + buffer) <= most or not groups
     taken = {} if is_narrow else _bytes_of(file.metadata, groups, named, buffer)
     if sum(taken.values()) <= most or any(pa.types.is_dictionary(arrow.field(name).type) for name in named):
         yield list(columns)
@@ -110,7 +112,9 @@ def _bytes_of(metadata: Any, groups: Sequence[int], columns: frozenset[str], buf
         path = each.path_in_schema
         name = path if path in columns else path.partition(".")[0]
         if name in columns:
-            found[name] += min(each.total_uncompressed_size, PAGES) + min(each.total_compressed_size, buffer)
+            found[name] += min(each.total_uncompressed_size, _PAGES) + min(each.total_compressed_size, buffer)
+            if any("DICTIONARY" in encoding for encoding in each.encodings):
+                found[name] += min(each.total_uncompressed_size, _DICTIONARY)
     return found
 
 

@@ -21,8 +21,8 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from linreg_cli.errors import Fault, LinregError, OutOfMemoryError, RankError, RankLost
-from linreg_cli.ranks.meeting import ARRIVAL, agreed
 from linreg_cli.ranks.messages import Number, read, written
+from linreg_cli.ranks.rendezvous import ARRIVAL, agreed_prefix
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -72,7 +72,7 @@ class Ranks:
         """
         with _noticing_loss(None):
             found, rank, size = next(rendezvous("env://", timeout=ARRIVAL))
-            store = PrefixStore(agreed(found, rank, size), found)
+            store = PrefixStore(agreed_prefix(found, rank, size), found)
             dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=WORK)
         return cls(rank, size, store, launch)
 

@@ -1,4 +1,4 @@
-"""How the processes of one start find each other in a store that may have outlived an earlier start."""
+"""The rendezvous of the processes of one start, in a store that may have outlived an earlier start."""
 
 import secrets
 import time
@@ -10,7 +10,7 @@ from torch.distributed.distributed_c10d import Store
 ARRIVAL = timedelta(minutes=30)
 
 
-def agreed(store: Store, rank: int, size: int) -> str:
+def agreed_prefix(store: Store, rank: int, size: int) -> str:
     """A prefix that the processes of this start have agreed upon; the store may hold keys of those before a restart.
 
     Rank 0 makes it up, the others answer with a word of their own, and go on when rank 0 has repeated that.

@@ -389,19 +389,21 @@ def test_where_auto_streams_a_table_that_had_to_come_into_memory_a_warning_says_
         assert (len(found), record["data"]["stream"]["value"]) == (count, count == 1)
 
 
-@pytest.mark.parametrize(("step", "kind", "warned"), [(1, "text", True), (0, "text", False), (1, "timestamp", False)])
-def test_a_warning_says_which_texts_do_not_fit_into_the_limit(step, kind, warned, linreg, table, tmp_path):
-    stamps = pa.array(np.arange(6_000) * step).cast(pa.timestamp("s"))
-    dates = pc.strftime(stamps, "%Y-%m-%d %H:%M:%S") if kind == "text" else stamps
+@pytest.mark.parametrize(("n_texts", "use", "warned"), [(6_000, "cluster", 1), (30, "cluster", 0), (6_000, "date", 0)])
+def test_a_warning_says_which_texts_do_not_fit_into_the_limit(n_texts, use, warned, linreg, table, tmp_path):
+    """Dates are read block by block, however many of them differ."""
+    stamps = pa.array(np.arange(6_000) % n_texts).cast(pa.timestamp("s"))
+    dates = pc.strftime(stamps, "%Y-%m-%d %H:%M:%S")
     rng = np.random.default_rng(0)
     columns = {"d": dates, "x": rng.normal(size=6_000), "z": rng.normal(size=6_000), "y": rng.normal(size=6_000)}
     pq.write_table(pa.table(columns), tmp_path / "dates.parquet")
-    given = [f"data.path={tmp_path / 'dates.parquet'}", "data.features=[x, z, weekday(d)]", "data.ignore=[]"]
+    given = [f"data.path={tmp_path / 'dates.parquet'}", "data.ignore=[]"]
+    given += ["data.features=[x, z, weekday(d)]"] if use == "date" else ["data.features=[x, z]", "evaluate.cluster=d"]
     given += ["data.memory_limit=200KB", "train.batch_size=1", "train.shuffle=blocks", "train.blocks=200"]
     given += ["preprocess.categorical=one_hot", "optimizer.lr=0.001"]
     result = linreg("train", "-c", "c.yaml", *options(given))
     assert result.code == 0, result.err
-    assert ("the different texts of 'd' take 1" in result.err.replace("\n", " ")) is warned
+    assert result.err.replace("\n", " ").count("the different texts of 'd' take 1") == warned
 
 
 def test_blocks_that_are_named_are_those_of_a_shuffled_run_that_streams(linreg, table):
@@ -453,14 +455,27 @@ def test_a_parquet_table_that_is_drawn_at_random_is_read_once(settings, streams,
     assert contents(run) == contents(named)
 
 
-def test_the_path_of_a_loss_that_is_no_square_is_drawn_of_rows_on_the_disk(linreg, table, monkeypatch):
-    monkeypatch.setattr(landscape, "_ROWS", 90)
-    found = []
+@pytest.mark.parametrize("loss", ["mae", "huber"])
+@pytest.mark.parametrize("most", [32_768, 90])
+def test_the_path_of_a_loss_that_is_no_square_is_drawn_of_rows_on_the_disk(linreg, table, monkeypatch, loss, most):
+    """Of many rows it is drawn of a sample: the same ones in memory, and a loss near that of all."""
+    monkeypatch.setattr(landscape, "_ROWS", most)
+    found, notes = [], []
+    delta = 1.0 if loss == "huber" else 0.0
     for stream in ("false", "true"):
-        run = trained(linreg, table, "loss=mae", "data.features=[a]", *BLOCKS[:3], f"data.stream={stream}")
-        found.append(landscape.landscape(Material.of(find_run(Path("outputs"), run.name)), "y")[0])
+        run = trained(linreg, table, f"loss={loss}", "data.features=[a]", *BLOCKS[:3], f"data.stream={stream}")
+        land, note, _ = landscape.landscape(Material.of(find_run(Path("outputs"), run.name)), "y")
+        found.append(land)
+        notes.append(note)
     points = np.random.default_rng(0).normal(size=(30, 2))
     np.testing.assert_array_equal(*(each.loss(points) for each in found))
     a, y = (pq.read_table(table)[name].to_numpy() for name in ("a", "y"))
-    expected = [np.abs((a - a.mean()) / a.std() * weight + bias - y).mean() for weight, bias in points]
-    np.testing.assert_allclose(found[1].loss(points), expected, rtol=1e-5)
+    errors = [np.abs((a - a.mean()) / a.std() * weight + bias - y) for weight, bias in points]
+    expected = [np.where(e > delta, delta * (e - delta / 2), e**2 / 2).mean() if delta else e.mean() for e in errors]
+    if most > len(a):
+        assert notes == ["", ""]
+        np.testing.assert_allclose(found[1].loss(points), expected, rtol=1e-5)
+    else:
+        assert notes == [f"loss of 90 of the {len(a):,} train rows, drawn at random"] * 2
+        np.testing.assert_allclose(found[1].loss(points), expected, rtol=0.3)
+        assert (found[1].loss(points) != expected).all()

@@ -132,7 +132,9 @@ def _from_table(
     stays = isinstance(source, TableData) and source.stream is True and encoder is None
     table = opened_table(source, config.preprocess.missing_values, progress, frame, in_blocks=stays)
     with naming_parts(table):
-        dataset, whole, texts = _dataset(config, encoder, table, reader(table, config, ranks, in_blocks=stays))
+        alone = ranks is None or ranks.size == 1
+        read = reader(table, config, ranks, in_blocks=stays)
+        dataset, whole, texts = _dataset(config, encoder, table, read, alone=alone)
         if encoder is not None:
             return dataset
         divided = dataset if config.train.shards is None else in_parts(dataset, config, ranks)
@@ -140,15 +142,16 @@ def _from_table(
 
 
 def _dataset(
-    config: Config, encoder: Encoder | None, table: Table, read: Read
+    config: Config, encoder: Encoder | None, table: Table, read: Read, *, alone: bool
 ) -> tuple[Dataset, str | None, Mapping[str, int]]:
-    """The rows of a table that was opened; `read` reads columns of it.
+    """The rows of a table that was opened; `read` reads columns of it, of which this process is `alone` or not.
 
     Returns:
         The rows, why the table was read as a whole, if it was, and the bytes of the texts of each column of text.
     """
     from linreg_cli.data.columns.arrow import release_unused
     from linreg_cli.data.encoding.cells import raw_columns, with_cells
+    from linreg_cli.data.encoding.date_blocks import parts_in_blocks
     from linreg_cli.data.encoding.date_values import date_columns, date_parts
     from linreg_cli.data.roles import check_clusters, checked_weights, read_roles, text_of
 
@@ -181,11 +184,14 @@ def _dataset(
     numbers = [column for column in (*features, *targets) if not treated[column].categorical]
     numbers += [roles[WEIGHT]] if WEIGHT in roles and roles[WEIGHT] not in (*numbers, *either, *named) else []
     dates = date_columns(terms).difference(numbers, either)
-    text = dict.fromkeys(each for each in (*text_of(roles), *named, *sorted(dates)) if each not in (*numbers, *either))
-    cells = read(numbers, [*text], either)
+    as_text = dict.fromkeys(each for each in (*text_of(roles), *named) if each not in (*numbers, *either))
+    limit, parts = limit_in(source), None
+    if alone and limit is not None and dates and dates == date_columns(terms).difference(as_text):
+        parts = parts_in_blocks(table, terms, marks, limit)
+    cells = read(numbers, [*as_text, *(sorted(dates.difference(as_text)) if parts is None else ())], either)
     wanted = {name: each for name, each in treated.items() if used.get(name, name) == name}
     raw, faults = raw_columns(cells, wanted, marks, source.name, table.as_text())
-    parts, more = date_parts(cells, terms, marks, source.name)
+    parts, more = date_parts(cells, terms, marks, source.name) if parts is None else (parts, [])
     if faults or more:
         raise DataError([*faults, *more])
     raw = {name: parts[name] if name in parts else raw[name] for name in (*used, *targets)}

@@ -10,16 +10,15 @@ from linreg_cli.errors import UsageError
 from linreg_cli.figures.epochs import how_it_ended
 from linreg_cli.figures.material import Material
 from linreg_cli.figures.path import Descent, Landscape
-from linreg_cli.least_squares.factor import blocks
 from linreg_cli.model import unfold_parameters
+from linreg_cli.seeds import numpy_stream
 from linreg_cli.wording import number, percent
 
 #: States that are drawn of a long run: every one of the first, and evenly spaced others.
 _FIRST, _MOST = 200, 2_000
-#: The most cells of residuals at once, where the loss is computed from the rows.
-_CELLS = 4_000_000
-#: Rows that are in memory at once there.
-_ROWS = 65_536
+#: Where the loss is computed from the rows: the most of them, drawn at random of more, and the most cells of residuals
+#: at once. There are 18,000 points, so that 32,768 rows take some seconds, and 10,000,000 half an hour.
+_ROWS, _CELLS = 32_768, 2**19
 
 
 @dataclass(frozen=True)
@@ -109,28 +108,31 @@ def _direction(word: str, loadings: list[tuple[str, float]]) -> str:
 
 
 def _from_rows(run: Material, k: int, names: list[str], short: list[str]) -> tuple[Landscape, str, Plane]:
-    """The landscape of any loss, from the rows; of at most two parameters."""
+    """The landscape of any loss, from the rows, or of many a sample; of at most two parameters."""
     problem = run.train_rows().problem
     loss, n = problem.plan.loss, len(problem.X_nd)
+    rows: slice | np.ndarray = slice(0, n)
+    if n > _ROWS:
+        rows = np.sort(numpy_stream(run.config.seed, "landscape").choice(n, _ROWS, replace=False))
+    X, y = (np.asarray(values[rows], dtype=np.float64) for values in (problem.X_nd, problem.y_nk))
+    X = np.column_stack([X, np.ones(len(X))]) if problem.bias else X
+    weight_n = None if problem.weight_n is None else problem.weight_n[rows]
 
     def value(points: np.ndarray) -> np.ndarray:
-        out, most = np.zeros(len(points)), max(1, _CELLS // min(n, _ROWS))
-        for rows in blocks(n, _ROWS):
-            X, y = (np.asarray(values[rows], dtype=np.float64) for values in (problem.X_nd, problem.y_nk))
-            X = np.column_stack([X, np.ones(len(X))]) if problem.bias else X
-            for start in range(0, len(points), most):
-                part = points[start : start + most]
-                elements = loss.elements(torch.from_numpy(X @ part.T - y[:, k, None])).numpy()
-                if problem.weight_n is not None:
-                    elements = elements * problem.weight_n[rows][:, None]
-                out[start : start + most] += elements.sum(axis=0)
-        return out if loss.is_sum else out / n
+        out, most = np.empty(len(points)), max(1, _CELLS // len(X))
+        for start in range(0, len(points), most):
+            part = points[start : start + most]
+            elements = loss.elements(torch.from_numpy(X @ part.T - y[:, k, None])).numpy()
+            elements = elements if weight_n is None else elements * weight_n[:, None]
+            out[start : start + most] = elements.sum(axis=0)
+        return out * (n / len(X)) if loss.is_sum else out / len(X)
 
     robust, best = problem.robust, None
     if robust is not None and robust.is_unique:
         best = robust.weights[:, k] if robust.bias is None else np.append(robust.weights[:, k], robust.bias[k])
     plane = Plane(np.zeros(len(names)), np.eye(len(names)), np.zeros(len(names)))
-    return Landscape(value, best, tuple(names), "loss", tuple(short)), "", plane
+    note = f"loss of {len(X):,} of the {n:,} train rows, drawn at random" if len(X) < n else ""
+    return Landscape(value, best, tuple(names), "loss", tuple(short)), note, plane
 
 
 def descent(run: Material, target: str, label: str, plane: Plane) -> Descent:

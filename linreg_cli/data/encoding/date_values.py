@@ -29,6 +29,8 @@ Ticks = npt.NDArray[np.int64]
 _SECONDS = 86_400
 _PER_DAY = {"s": _SECONDS, "ms": _SECONDS * 10**3, "us": _SECONDS * 10**6, "ns": _SECONDS * 10**9}
 _TEXT_UNIT = "us"
+#: Texts that are parsed at once: their fields take hundreds of bytes a text.
+_PARSED = 16_384
 
 #: Year first, with the same mark between the three, with those of Chinese and Japanese, or with none; a month alone is
 #: its first day.
@@ -297,8 +299,8 @@ def parse_texts(texts: pa.Array) -> tuple[Ticks, Mask, Mask]:
     >>> ticks.tolist()[:1], good.tolist(), zoned.tolist()
     ([86401000000], [True, False], [True, False])
     """
-    if len(texts) > BLOCK_ROWS:  # the fields of all texts at once would take hundreds of bytes a text
-        blocks = [parse_texts(texts.slice(start, BLOCK_ROWS)) for start in range(0, len(texts), BLOCK_ROWS)]
+    if len(texts) > _PARSED:
+        blocks = [parse_texts(texts.slice(start, _PARSED)) for start in range(0, len(texts), _PARSED)]
         first, second, third = (np.concatenate(each) for each in zip(*blocks, strict=True))
         return first, second, third
     text = texts.cast(pa.string())

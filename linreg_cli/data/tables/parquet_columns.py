@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import is_exact_in_float32, release_unused
-from linreg_cli.data.columns.kinds import Numbers, added, missing_and_infinite
+from linreg_cli.data.columns.cell_counts import added, missing_and_infinite
+from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.data.columns.on_disk import NumberPlaces
 from linreg_cli.data.tables.blocks import plain_of
 from linreg_cli.data.tables.location import locate

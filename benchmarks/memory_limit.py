@@ -38,7 +38,7 @@ CONFIGS: dict[str, tuple[str, ...]] = {
     "weights, huber": (*_BASE, *_WEIGHTED, "loss=huber"),
     "weights, log target, derived, early stopping": (
         *_BASE, *_WEIGHTED, "preprocess.target_transform=log", 'data.features=["*", "x1:x2", "x3^2"]',
-        "data.split={train: 0.8, validation: 0.1, test: 0.1}",
+        "data.split={by: hash, train: 0.8, validation: 0.1, test: 0.1}",
         "train.early_stopping={monitor: validation.loss, patience: 2}", "train.epochs=2",
     ),
 }  # fmt: skip

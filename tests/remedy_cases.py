@@ -98,6 +98,10 @@ FILES = {
     "blocks of rows and a full batch": _file(
         "x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), {"train": {"shuffle": "blocks", "batch_size": "full"}}
     ),
+    "a number of blocks and a full batch": _file(
+        "x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS),
+        {"train": {"shuffle": "blocks", "blocks": 3, "batch_size": "full"}},
+    ),
     "blocks of an order that has none": _file(
         "x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), {"train": {"blocks": 3, "batch_size": 4}}
     ),

@@ -262,7 +262,7 @@ def test_correlations_need_a_block_of_rows_at_a_time_and_no_scaled_rows(material
     X, y = train_rows(run)
     fresh = Material.of(RunFolder(run.path))
     monkeypatch.setattr(subsets, "_BLOCK_CELLS", 40)
-    monkeypatch.setattr("linreg_cli.figures.train_rows.problem_of", None)  # is not called
+    monkeypatch.setattr("linreg_cli.figures.train_rows.problem_within_limit", None)  # is not called
     matrix, _ = correlations(fresh)
     np.testing.assert_allclose(matrix, np.corrcoef(np.column_stack([X, y]).T), atol=1e-12)
 

@@ -205,6 +205,7 @@ def test_a_resumed_run_refuses_an_object_that_has_changed(linreg, config_file, f
         ("bucket/no.csv", None, "there is no such object in the bucket bucket"),
         ("nowhere/t.csv", None, "there is no bucket nowhere, or it may not be read"),
         ("bucket/t.csv", 403, "access is denied; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or add the option"),
+        ("bucket/t.csv", 503, "the store could not answer (HTTP status 503), 3 times; try again later"),
         ("bucket/t.csv", 301, "the bucket is in another region; add the option region=REGION"),
         ("bucket/x*.csv", None, "no object matches the pattern"),
         ("bucket/*", None, "the pattern matches bucket/readme.md, which linreg does not read as a table"),

@@ -7,6 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from linreg_cli.config import load_config
+from linreg_cli.convergence.outcome import risen_loss
+from linreg_cli.pipeline.prepare import prepare
+from linreg_cli.pipeline.silent import Silent
+
 CASE = """
 name: end
 data: {{source: inline, columns: [x, y], rows: {rows}}}
@@ -145,3 +150,12 @@ def test_advice_with_a_weight_decay_says_what_it_was_measured_by(linreg, config_
     ]
     result = linreg("train", "-c", config, *start)
     assert "with which the loss plus its penalty falls" in result.err, result.err
+
+
+@pytest.mark.parametrize(("rise", "is_penalty"), [(0.59, True), (0.61, False)])
+def test_a_loss_that_rose_by_more_than_the_penalty_at_the_start_is_not_put_down_to_it(rise, is_penalty, config_file):
+    """The penalty at the start is 0.3 / 2 * 2**2 = 0.6, and cannot fall by more."""
+    settings = ["optimizer.weight_decay=0.3", "model.init={weight: 2.0, bias: 0.0}"]
+    prepared = prepare(load_config([str(case(config_file, lr=0.1))], settings), Silent())
+    said = risen_loss(1.0, 1.0 + rise, prepared.config, prepared.problem).message
+    assert ("and that fell" in said) is is_penalty, said

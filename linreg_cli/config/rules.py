@@ -317,7 +317,8 @@ def _row_order(config: Config) -> Iterator[tuple[Path, str]]:
             f"the order of the rows has no blocks; set {settings(order)}, or leave train.blocks out",
         )
     if train.shuffle == "blocks" and train.batch_size == "full":
-        shuffled, batches = setting("train.shuffle", True), setting("train.batch_size", 32)
+        whole: dict[str, Any] = {"train.shuffle": True, **({} if train.blocks is None else {"train.blocks": None})}
+        shuffled, batches = settings(whole), setting("train.batch_size", 32)
         yield (
             ("train", "shuffle"),
             f"with batch_size: full every step takes all rows, whatever their order; set {shuffled}, or {batches}",

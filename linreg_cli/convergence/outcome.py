@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from linreg_cli.config import Config
 from linreg_cli.convergence.diagnosis import diagnosis, steepest_columns, times
 from linreg_cli.convergence.ends import exact_ends, expected_ends
@@ -86,7 +88,11 @@ def _risen(
     risen, plan = f"the train loss rose from {number(first)} to {number(last)}", problem.plan
     if problem.optimum is not None and last - first <= problem.optimum.rounding_loss:
         return f"{risen}, within rounding error: the initial parameters were optimal"
-    if plan.weight_decay > 0 and problem.no_curvature_reason is None and _penalty_explains(config, problem):
+    if (
+        plan.weight_decay > 0
+        and problem.no_curvature_reason is None
+        and _penalty_explains(last - first, config, problem)
+    ):
         ways = "for a lower train loss, lower optimizer.weight_decay"
         return f"{risen}: SGD minimises the loss with the penalty of the weight decay, and that fell; {ways}"
     found = check_rate(problem, config)
@@ -106,8 +112,11 @@ def _risen(
     return f"{risen}: {cause}; {remedy}"
 
 
-def _penalty_explains(config: Config, problem: Problem) -> bool:
-    """Whether the objective with the penalty ended below its start."""
+def _penalty_explains(rise: float, config: Config, problem: Problem) -> bool:
+    """Whether the objective with the penalty ended below its start: not if the loss rose by more than that penalty."""
+    squares = sum(float(np.sum(np.square(each))) for each in problem.start if each is not None)
+    if rise * problem.batch_share > problem.plan.weight_decay / 2 * squares:
+        return False
     end = _ends(config, problem, [_as_it_is(config, problem)])
     return end is not None and end[0] < objective(problem, *problem.start)
 

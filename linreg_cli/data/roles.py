@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from linreg_cli.config.roles import CLUSTER, SPLIT, WEIGHT
 from linreg_cli.data.columns.chosen import own_rows
+from linreg_cli.data.columns.codes import narrow, positions_in
 from linreg_cli.data.columns.kinds import (
     BLOCK_ROWS,
     MISSING,
@@ -19,10 +20,8 @@ from linreg_cli.data.columns.kinds import (
     Numbers,
     Rows,
     Values,
-    narrow,
     of_processes,
     pieces,
-    positions_in,
 )
 from linreg_cli.data.columns.on_disk import StoredColumn
 from linreg_cli.data.columns.row_set import RowSet

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, Codes, narrow, positions_in
+from linreg_cli.data.columns.codes import narrow, positions_in
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Codes
 from linreg_cli.least_squares.decompositions import Array
 
 

@@ -1,8 +1,7 @@
 """Kinds of columns: numbers with missing cells, categories, and encoded columns that are computed on access."""
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from linreg_cli.data.columns.cell_counts import added, missing_and_infinite
 from linreg_cli.data.columns.row_set import Mask as Mask
 from linreg_cli.data.columns.row_set import RowArray, RowSet
 from linreg_cli.data.columns.row_set import row_numbers as row_numbers
@@ -49,28 +49,6 @@ class CodesOnAccess(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, rows: Rows | slice, /) -> Codes: ...
-
-
-def narrow(codes: Codes, n_levels: int) -> Codes:
-    """Codes in the smallest type that holds them.
-
-    >>> narrow(np.array([0, -1, 4]), 5).dtype.name, narrow(np.array([0, -1, 4]), 1_000).dtype.name
-    ('int8', 'int16')
-    """
-    kind = np.int8 if n_levels <= 2**7 else np.int16 if n_levels <= 2**15 else np.int32
-    out: Codes = codes.astype(kind, copy=False)
-    return out
-
-
-def positions_in(known: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Where values stand among known ones, which are ascending, shape (n,); those that are equal are looked up once.
-
-    >>> positions_in(np.array([2, 5, 9]), np.array([9, 2, 9])).tolist()
-    [2, 0, 2]
-    """
-    own, at = np.unique(values, return_inverse=True)  # in their order, which is faster than at random
-    found: npt.NDArray[np.intp] = np.searchsorted(known, own)[at]
-    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,31 +173,6 @@ def _first_infinite(values: Values, first: int) -> int | None:
 def _missing_and_infinite(values: Values, first: int) -> tuple[int, int]:
     """How many cells are missing, and how many infinite."""
     return added(map(missing_and_infinite, pieces(values)))
-
-
-def missing_and_infinite(values: npt.NDArray[Any]) -> tuple[int, int]:
-    """How many numbers of any type are missing, and how many infinite.
-
-    >>> missing_and_infinite(np.array([1.0, np.nan, -np.inf, np.inf]))
-    (1, 2)
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        # a sum is finite only if all of its terms are, and it needs no array
-        if math.isfinite(values.sum()):
-            return 0, 0
-        return int(np.count_nonzero(np.isnan(values))), int(np.count_nonzero(np.isinf(values)))
-
-
-def added(counts: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    """The sums of pairs of counts.
-
-    >>> added([(1, 2), (3, 4)])
-    (4, 6)
-    """
-    first = second = 0
-    for one, other in counts:
-        first, second = first + one, second + other
-    return first, second
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import indices, is_text_type, unified
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Numbers, RawColumn, as_number, narrow
+from linreg_cli.data.columns.codes import narrow
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Numbers, RawColumn, as_number
 from linreg_cli.data.encoding import levels
 from linreg_cli.data.encoding.column_faults import column_fault
 from linreg_cli.data.encoding.date_values import date_remedy

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from linreg_cli.config.terms import Term
-from linreg_cli.data.columns.kinds import MISSING, Categories, Codes, Column, Numbers, RawColumn, narrow
+from linreg_cli.data.columns.codes import narrow
+from linreg_cli.data.columns.kinds import MISSING, Categories, Codes, Column, Numbers, RawColumn
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.encoding.date_values import date_columns, date_parts
 from linreg_cli.data.tables.blocks import NotInBlocksError

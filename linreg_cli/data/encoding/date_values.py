@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from linreg_cli.config.terms import Term
 from linreg_cli.data.columns.arrow import indices, is_text_type, to_numpy, unified
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Codes, Mask, Numbers, RawColumn, narrow
+from linreg_cli.data.columns.codes import narrow
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, MISSING, Categories, Codes, Mask, Numbers, RawColumn
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.encoding.date_order import year_first
 from linreg_cli.data.encoding.dates import is_clock, is_date

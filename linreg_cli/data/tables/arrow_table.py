@@ -16,7 +16,7 @@ from linreg_cli.data.tables.pandas_metadata import pandas_metadata
 from linreg_cli.data.tables.parquet_columns import BATCH_ROWS, between, read_numbers, row_groups
 from linreg_cli.data.tables.parquet_rows import reader_bytes, row_batches
 from linreg_cli.data.tables.table import Cells, is_number_type, refuse_bad_names
-from linreg_cli.data.tables.table_file import TableFile
+from linreg_cli.data.tables.table_file import ALL_BUFFERS, TableFile
 from linreg_cli.data.tables.text_numbers import as_numbers
 from linreg_cli.errors import DataError
 
@@ -311,11 +311,10 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a file in batches, or those from one to another, from 0; `most` as for `row_batches`."""
     if part.suffix == ".parquet":
-        import pyarrow.parquet as pq
+        from linreg_cli.data.tables.parquet_ahead import opened_parquet
 
         buffer = part.buffer_bytes(len(columns))
-        # otherwise a whole row group is read at once
-        with part.opened() as bytes_, pq.ParquetFile(bytes_, pre_buffer=False, buffer_size=buffer) as file:
+        with opened_parquet(part, len(columns), min(ALL_BUFFERS, most // 2)) as file:
             groups, at = row_groups(file.metadata, rows)
             batches = row_batches(file, groups, columns, min(n_rows, BATCH_ROWS), buffer=buffer, most=most)
             yield from between(batches, at, rows)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import is_text_type, plain_numbers, release_unused
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Numbers, added, as_number, missing_and_infinite
+from linreg_cli.data.columns.cell_counts import added, missing_and_infinite
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Numbers, as_number
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.tables.table import Cells, is_number_type
 

@@ -228,4 +228,6 @@ def _reason(message: str, address: ObjectAddress) -> str:
         return f"access is denied; {_DENIED[address.scheme]}"
     if re.search(r"HTTP status 301|PERMANENT_REDIRECT|PermanentRedirect", message):
         return "the bucket is in another region; add the option region=REGION"
+    if failed := re.search(r"HTTP status (429|5\d\d)", message):
+        return f"the store could not answer (HTTP status {failed[1]}), {ATTEMPTS} times; try again later"
     return message.strip().partition("\n")[0]

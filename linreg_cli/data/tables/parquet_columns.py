@@ -13,11 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import is_exact_in_float32, release_unused
-from linreg_cli.data.columns.kinds import Numbers, added, missing_and_infinite
+from linreg_cli.data.columns.cell_counts import added, missing_and_infinite
+from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.data.columns.on_disk import NumberPlaces
 from linreg_cli.data.tables.blocks import plain_of
 from linreg_cli.data.tables.location import locate
-from linreg_cli.data.tables.table_file import TableFile
+from linreg_cli.data.tables.parquet_rows import COLUMN_BYTES, reader_bytes
+from linreg_cli.data.tables.table_file import ALL_BUFFERS, TableFile
 from linreg_cli.errors import DataError
 
 #: Columns that are read together, so that two cores decode; more, where a column has fewer cells than `TOGETHER_CELLS`.
@@ -45,6 +47,7 @@ def read_numbers(
         memory_limit: as for `NumberPlaces`, which raises.
     """
     about: list[Any] = []
+    most = reader_bytes(memory_limit)
     for part in parts:
         guarded(part, functools.partial(_note, part, about))
     begin, end = (0, sum(each.num_rows for each in about)) if rows is None else rows
@@ -56,7 +59,7 @@ def read_numbers(
     for part, each in zip(parts, about, strict=True):
         own = max(begin - at, 0), min(end - at, each.num_rows)
         if own[0] < own[1]:
-            put = functools.partial(_put, part, names, marks, places, counts, at + own[0] - begin, own)
+            put = functools.partial(_put, part, names, marks, places, counts, at + own[0] - begin, own, most)
             guarded(part, put)
         at += each.num_rows
     release_unused()
@@ -122,19 +125,18 @@ def _put(
     counts: list[tuple[int, int]],
     first: int,
     rows: tuple[int, int],
+    most: int,
 ) -> None:
     """Put some rows of the columns of a part from row `first` on, and add to the counts of `Numbers`.
 
     Raises:
         pa.ArrowException, OSError: if it cannot be read.
     """
-    import pyarrow.parquet as pq
+    from linreg_cli.data.tables.parquet_ahead import opened_parquet
 
     count = rows[1] - rows[0]
-    groups = list(_groups(len(names), count))
-    buffer = part.buffer_bytes(max(map(len, groups)))
-    # `buffer_size`: otherwise a whole row group is read at once
-    with part.opened() as bytes_, pq.ParquetFile(bytes_, pre_buffer=False, buffer_size=buffer) as file:
+    groups = list(_groups(len(names), count, most // 2 if part.is_object else 0))
+    with opened_parquet(part, max(map(len, groups)), min(ALL_BUFFERS, most // 2)) as file:
         for some in groups:
             at = first
             own, begin = row_groups(file.metadata, rows)
@@ -149,8 +151,8 @@ def _put(
                 raise OSError(f"{at - first} rows were found, and {count} are noted")
 
 
-def _groups(n_columns: int, n_rows: int) -> Iterator[range]:
-    """The positions of columns that are read together."""
-    together = max(TOGETHER, -(-TOGETHER_CELLS // max(1, n_rows)))
+def _groups(n_columns: int, n_rows: int, most: int) -> Iterator[range]:
+    """The positions of columns that are read together: more, where their pages may take `most` bytes."""
+    together = max(TOGETHER, -(-TOGETHER_CELLS // max(1, n_rows)), most // COLUMN_BYTES)
     for begin in range(0, n_columns, together):
         yield range(begin, min(begin + together, n_columns))

@@ -20,6 +20,7 @@ from linreg_cli.errors import TemporaryFileError
 #: Bytes that a reader holds of a column, at most: a page and a dictionary of the usual size as they are written, and
 #: the dictionary as numbers; and besides, however small these are (48 to 70 kB were measured).
 _PAGES, _DICTIONARY, _BESIDES = 2 * 2**20, 2**20, 2**16
+COLUMN_BYTES = _PAGES + _DICTIONARY
 #: Of the memory that a command may take, what a reader may; where no limit is known, bytes.
 _SHARE, _USUAL = 1 / 2, 2**30
 
@@ -85,7 +86,7 @@ def of_rows(batches: Iterable[pa.RecordBatch], n_rows: int) -> Iterator[pa.Recor
 def _sets(file: Any, groups: Sequence[int], columns: Sequence[str], buffer: int, most: int) -> Iterator[list[str]]:
     """The columns that are read together: all of them, or some at a time that a reader holds a quarter of `most` of."""
     arrow, named = file.schema_arrow, frozenset(columns)
-    is_narrow = len(named) * (_PAGES + _DICTIONARY + buffer) <= most or not groups
+    is_narrow = len(named) * (COLUMN_BYTES + buffer) <= most or not groups
     taken = {} if is_narrow else _bytes_of(file.metadata, groups, named, buffer)
     if sum(taken.values()) <= most or any(pa.types.is_dictionary(arrow.field(name).type) for name in named):
         yield list(columns)

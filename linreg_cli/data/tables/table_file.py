@@ -18,7 +18,7 @@ _FIRST_RANGE, _LONGEST_RANGE = 1 << 16, 1 << 23
 #: Bytes of which an object is no more than looked at: whether it has changed shows at the next opening.
 _HEAD = 1 << 21
 #: Bytes that are read ahead of a column of a Parquet file: of a file, of an object, and of all columns of an object.
-_BUFFER, _OBJECT_BUFFER, _ALL_BUFFERS = 1 << 18, 1 << 23, 1 << 26
+_BUFFER, _OBJECT_BUFFER, ALL_BUFFERS = 1 << 18, 1 << 23, 1 << 26
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
 
@@ -43,6 +43,11 @@ class TableFile:
         self.suffix = Path(self.base_name).suffix.lower()
         self._store = ObjectStore(name) if is_object(name) else None
         self._first: object = None
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it is in a store of objects, where a request takes a while."""
+        return self._store is not None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[pa.NativeFile]:
@@ -91,7 +96,7 @@ class TableFile:
         """The bytes that are read ahead of each column of a Parquet file; a request to a store costs a while."""
         if self._store is None:
             return _BUFFER
-        return max(_BUFFER, min(_OBJECT_BUFFER, _ALL_BUFFERS // max(1, n_columns)))
+        return max(_BUFFER, min(_OBJECT_BUFFER, ALL_BUFFERS // max(1, n_columns)))
 
     @contextlib.contextmanager
     def _same_object(self) -> Iterator[pa.NativeFile]:

@@ -46,7 +46,8 @@ def test_everything_agrees_with_statsmodels(by, bias):
         "ci_high": interval[:, 1], "f": theirs.fvalue, "f_p": theirs.f_pvalue,
     }  # fmt: skip
     for name, values in expected.items():
-        np.testing.assert_allclose(getattr(ours, name), values, rtol=1e-10, err_msg=name)
+        # the quantiles of t of scipy 1.13 have ten digits
+        np.testing.assert_allclose(getattr(ours, name), values, rtol=1e-9, err_msg=name)
     assert ours.degrees == theirs.df_resid_inference == GRUNFELD[by].nunique() - 1
     # The others stay what they are.
     np.testing.assert_allclose(ours.std_err, sm.OLS(y[:, 0], design).fit().bse, rtol=1e-10)

@@ -66,7 +66,7 @@ def test_the_order_of_the_files_changes_no_bit(linreg, place):
 
 def test_a_parquet_file_and_its_rows_in_several_row_groups_give_the_numbers_of_the_csv(linreg, place):
     linreg("stats", "-c", "c.yaml", "-o", "csv.safetensors")
-    pq.write_table(pa.Table.from_pandas(pd.read_csv("t.csv"), preserve_index=False), "t.parquet", row_group_size=9)
+    pq.write_table(pa.Table.from_pandas(table(), preserve_index=False), "t.parquet", row_group_size=9)
     assert linreg("stats", "-c", "c.yaml", "--set", "data.path=t.parquet", "-o", "parquet.safetensors").code == 0
     np.testing.assert_allclose(cross_products("parquet.safetensors"), cross_products("csv.safetensors"), atol=1e-11)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from linreg_cli.config.data import SyntheticData
+from linreg_cli.data import synthetic
 from linreg_cli.data.synthetic import CHUNK_ROWS, generate, truth
 from linreg_cli.errors import DataError
 
@@ -96,6 +97,20 @@ def test_chunks_have_streams_of_their_own():
     first, second = x[:CHUNK_ROWS], x[CHUNK_ROWS : 2 * CHUNK_ROWS]
     assert abs(np.corrcoef(first, second)[0, 1]) < 5 / np.sqrt(CHUNK_ROWS)
     assert len(np.unique(x)) == N_LARGE
+
+
+@pytest.mark.parametrize("n_samples", [50, CHUNK_ROWS + 901])
+def test_a_wide_table_comes_in_pieces_with_the_same_numbers(n_samples, monkeypatch):
+    kinds = [*({kind: parameters} for kind, (parameters, *_) in MOMENTS.items()), {"linspace": [0, 9]}]
+    features = {f"x{position}": kinds[position % 5] for position in range(15)}
+    settings = {"n_samples": n_samples, "features": features, "weights": dict.fromkeys(features, 0.5), "noise_std": 2}
+    whole = rows(4, **settings)
+    monkeypatch.setattr(synthetic, "_MOST_CELLS", 16 * 49)
+    monkeypatch.setattr(synthetic, "_PIECE_CELLS", 16 * 7_000 if n_samples > 50 else 16 * 13)
+    pieces = list(generate(SyntheticData.model_validate(settings), 4))
+    assert len(pieces) == (4 if n_samples == 50 else 11)  # of 13 rows; of 7,000 of each chunk
+    for name, values in whole.items():
+        np.testing.assert_array_equal(np.concatenate([piece[name] for piece in pieces]), values)
 
 
 def test_the_seed_decides():

@@ -8,6 +8,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
 
+from linreg_cli.data.tables import write
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.write import COLUMN_BYTES, GROUP_BYTES, table_suffix, write_table
 from linreg_cli.errors import UsageError
@@ -77,6 +78,21 @@ def test_a_row_group_of_a_wide_table_has_more_of_each_column_than_its_descriptio
     groups = [metadata.row_group(each).num_rows for each in range(metadata.num_row_groups)]
     assert sum(groups) == n_rows
     assert all(COLUMN_BYTES <= 8 * rows < COLUMN_BYTES + 8 * 100 for rows in groups[:-1])
+
+
+def test_the_row_groups_of_a_long_table_grow_with_the_square_root_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "GROUP_BYTES", 800)
+    monkeypatch.setattr(write, "COLUMN_BYTES", 0)
+    batch = pa.RecordBatch.from_arrays([pa.array(np.arange(100.0))], ["x"])
+    found = {}
+    for n_batches in (2_500, 10_000):
+        write_table(tmp_path / "t.parquet", ".parquet", [batch] * n_batches)
+        metadata = pq.read_metadata(tmp_path / "t.parquet")
+        sizes = [metadata.row_group(each).num_rows for each in range(metadata.num_row_groups)]
+        assert sum(sizes) == 100 * n_batches
+        found[n_batches] = len(sizes), max(sizes)
+    for one, four in zip(found[2_500], found[10_000], strict=True):
+        assert 1.7 < four / one < 2.3
 
 
 @pytest.mark.parametrize(

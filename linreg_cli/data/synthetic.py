@@ -1,10 +1,11 @@
 """Generated rows: y = X w + b + noise, with known w and b.
 
-Rows are generated in chunks of a fixed size, each from its own random stream. A table of any size takes the memory
-of one chunk, and the same seed gives the same rows.
+Rows are generated in chunks of a fixed size, each from its own random stream, and those of a wide table piece by piece.
+A table of any size takes the memory of one piece, and the same seed gives the same rows.
 """
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,37 +17,60 @@ from linreg_cli.errors import DataError
 from linreg_cli.seeds import numpy_stream
 
 CHUNK_ROWS = 65_536
+#: A chunk of more numbers comes in pieces of about so many.
+_MOST_CELLS, _PIECE_CELLS = 2**22, 2**20
 
 _STANDARD_NORMAL = Distribution("normal", 0.0, 1.0)
 
 
 def generate(config: SyntheticData, seed: int) -> Iterator[dict[str, Column]]:
-    """The columns, chunk by chunk: the features, then the target.
+    """The columns, some rows after the other: the features, then the target.
 
     Args:
         config: the true parameters and the distributions of the features.
         seed: of the random streams.
 
     Yields:
-        name -> float64 values, shape (rows of the chunk,).
+        name -> float64 values, shape (n_rows,).
 
     Raises:
         DataError: for a value that overflows float64, with its row and column.
     """
-    names = config.feature_names
-    distributions = config.features or dict.fromkeys(names, _STANDARD_NORMAL)
-    for start in range(0, config.n_samples, CHUNK_ROWS):
-        rows = np.arange(start, min(start + CHUNK_ROWS, config.n_samples))
-        stream = numpy_stream(seed, "synthetic", start // CHUNK_ROWS)
+    names, n = config.feature_names, config.n_samples
+    given = config.features or dict.fromkeys(names, _STANDARD_NORMAL)
+    distributions = [given[name] for name in names]
+    in_pieces = min(n, CHUNK_ROWS) * (len(names) + 1) > _MOST_CELLS
+    size = max(1, _PIECE_CELLS // (len(names) + 1)) if in_pieces else CHUNK_ROWS
+    for begin in range(0, n, CHUNK_ROWS):
+        end, stream = min(begin + CHUNK_ROWS, n), numpy_stream(seed, "synthetic", begin // CHUNK_ROWS)
+        streams = _streams(distributions, np.arange(begin, end), n, stream) if in_pieces else [stream] * len(names)
+        for start in range(begin, end, size):
+            rows = np.arange(start, min(start + size, end))
+            with np.errstate(over="ignore", invalid="ignore"):
+                drawn = zip(names, distributions, streams, strict=True)
+                columns = {name: _draw(distribution, rows, n, of_column) for name, distribution, of_column in drawn}
+                target = np.full(len(rows), config.bias)
+                for name, weight in zip(names, config.true_weights, strict=True):
+                    target += weight * columns[name]
+                target += config.noise_std * stream.standard_normal(len(rows))
+            columns[config.target] = target
+            _refuse_overflow(columns, start)
+            yield columns
+
+
+def _streams(
+    distributions: Sequence[Distribution], rows: np.ndarray, n_samples: int, stream: np.random.Generator
+) -> list[np.random.Generator]:
+    """A stream for each column, which stands where its numbers of some rows begin, after those of the columns before.
+
+    The numbers are drawn for it once more than they are needed, a column at a time. `stream` then stands behind them.
+    """
+    found = []
+    for distribution in distributions:
+        found.append(copy.deepcopy(stream))
         with np.errstate(over="ignore", invalid="ignore"):
-            columns = {name: _draw(distributions[name], rows, config.n_samples, stream) for name in names}
-            target = np.full(len(rows), config.bias)
-            for name, weight in zip(names, config.true_weights, strict=True):
-                target += weight * columns[name]
-            target += config.noise_std * stream.standard_normal(len(rows))
-        columns[config.target] = target
-        _refuse_overflow(columns, start)
-        yield columns
+            _draw(distribution, rows, n_samples, stream)
+    return found
 
 
 def _refuse_overflow(columns: dict[str, Column], start: int) -> None:

@@ -1,7 +1,7 @@
 """Conversion of numbers and texts between Python, numpy and pyarrow through their buffers.
 
-pyarrow's own `to_numpy`, `pa.array`, `pa.scalar` and `Schema.empty_table` import pandas if it is installed, which takes
-0.3 s and 40 MB.
+pyarrow's own `to_numpy`, `pa.array`, `pa.scalar` and `Schema.empty_table`, and in pyarrow 17 `to_pandas_dtype`, import
+pandas if it is installed, which takes 0.3 s and 40 MB.
 """
 
 import contextlib
@@ -158,8 +158,11 @@ def indices(values: pa.ChunkedArray) -> Codes:
 @cache
 def _plain_dtype(kind: pa.DataType) -> np.dtype[Any] | None:
     """The dtype of the values of an Arrow type of integers, float32 or float64, as in its buffer; None for others."""
-    plain = pa.types.is_integer(kind) or pa.types.is_float32(kind) or pa.types.is_float64(kind)
-    return np.dtype(kind.to_pandas_dtype()) if plain else None
+    if pa.types.is_float32(kind) or pa.types.is_float64(kind):
+        return np.dtype(f"f{kind.bit_width // 8}")
+    if not pa.types.is_integer(kind):
+        return None
+    return np.dtype(f"{'i' if pa.types.is_signed_integer(kind) else 'u'}{kind.bit_width // 8}")
 
 
 def _of_decimals(values: pa.Array) -> Column:

@@ -33,6 +33,9 @@ _FORMATS: dict[str, tuple[str | None, str | None]] = {
 #: Bytes of a row group of a Parquet file that is written: at least these, and of a wide table more, so that a column of
 #: a group has more than its description, but no more than the last.
 GROUP_BYTES, COLUMN_BYTES, LARGEST_GROUP = 2 * 2**20, 8 * 2**10, 64 * 2**20
+#: Of a long file also more: the square root of the bytes so far times these for each column. Descriptions of all groups
+#: and the rows of one then grow with the square root of the file.
+_DESCRIPTION = 512
 
 
 def table_suffix(path: str | Path) -> str:
@@ -136,7 +139,7 @@ class _CsvWriter:
 
 
 class _GroupWriter:
-    """Writes a Parquet file in row groups of about the same size, whatever the size of the batches.
+    """Writes a Parquet file in row groups of some mebibytes, whatever the size of the batches.
 
     The description of every column of every row group, 2 kB, stays in memory until the file ends: of 2,600,000 rows of
     17 columns in groups of 8,000 rows 10 MiB. Groups of 4 MiB take as much for their pages.
@@ -148,20 +151,21 @@ class _GroupWriter:
 
     def __init__(self, writer: Any, n_columns: int) -> None:
         self._writer, self._held, self._bytes = writer, list[pa.RecordBatch](), 0
-        self._most = max(GROUP_BYTES, min(COLUMN_BYTES * n_columns, LARGEST_GROUP))
+        self._least = max(GROUP_BYTES, min(COLUMN_BYTES * n_columns, LARGEST_GROUP))
+        self._description, self._written = _DESCRIPTION * n_columns, 0
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
         """Write some rows, or keep them for the next group."""
         self._held.append(batch)
         self._bytes += batch.nbytes
-        if self._bytes >= self._most:
+        if self._bytes >= max(self._least, math.isqrt(self._description * self._written)):
             self.write_held()
 
     def write_held(self) -> None:
         """Write the rows that are kept as a group."""
         if self._held:
             self._writer.write_table(pa.Table.from_batches(self._held))
-            self._held, self._bytes = [], 0
+            self._held, self._bytes, self._written = [], 0, self._written + self._bytes
 
 
 class _JsonWriter:

@@ -8,6 +8,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from linreg_cli.cli import output
+from linreg_cli.cli.temporary import temporary_folder
 from linreg_cli.errors import Fault
 from linreg_cli.runs.signals import SIGNALS
 
@@ -30,11 +31,11 @@ def launch(count: int) -> int:
     logging.disable(logging.CRITICAL)  # the launcher's own words; rank 0 says what happened
     os.environ[STARTED_BY_NPROC] = str(count)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
-    with tempfile.TemporaryDirectory(prefix="linreg-") as folder:
+    with temporary_folder(tempfile.gettempdir()) as folder:
         config = LaunchConfig(
             min_nodes=1, max_nodes=1, nproc_per_node=count, run_id=os.urandom(8).hex(), rdzv_backend="c10d",
             rdzv_endpoint="localhost:0", max_restarts=0, local_addr="127.0.0.1",
-            logs_specs=DefaultLogsSpecs(log_dir=folder),
+            logs_specs=DefaultLogsSpecs(log_dir=str(folder)),
         )  # fmt: skip
         try:
             elastic_launch(config, sys.executable)("-m", "linreg_cli", *sys.argv[1:])

@@ -1,6 +1,7 @@
 """Standard input and pipes as tables: they are copied to a temporary file, which can be read more than once."""
 
 import contextlib
+import errno
 import shutil
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import IO
 from linreg_cli import paths
 from linreg_cli.addresses import is_object
 from linreg_cli.cli import output
-from linreg_cli.errors import DataError, Fault, LinregError, UsageError, did_you_mean
+from linreg_cli.errors import DataError, Fault, LinregError, TemporaryFileError, UsageError, did_you_mean
 
 FORMATS = ("csv", "tsv", "jsonl")
 _STDIN = "standard input"
@@ -127,12 +128,12 @@ def _copied(data: str, name: str, format_: str | None, stack: contextlib.ExitSta
 
     Raises:
         DataError: if it cannot be read, is empty, or is not of the format.
+        TemporaryFileError: if no copy can be made.
     """
-    from tempfile import TemporaryDirectory
-
+    from linreg_cli.cli.temporary import temporary_folder
     from linreg_cli.data.columns.on_disk import folder
 
-    into = Path(stack.enter_context(TemporaryDirectory(prefix="linreg-", dir=folder())))
+    into = stack.enter_context(temporary_folder(folder()))
     if data == "-" and sys.stdin.isatty():
         output.prompt("standard input is a terminal; type or paste the table, and end it with Ctrl-D")
     try:
@@ -143,6 +144,9 @@ def _copied(data: str, name: str, format_: str | None, stack: contextlib.ExitSta
                 file.write(head)
                 shutil.copyfileobj(stream, file)
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            message = f"no space is left for a copy of {name}; set TMPDIR to a folder on another disk"
+            raise TemporaryFileError(message, str(into.parent)) from None
         raise DataError(f"cannot be read: {error.strerror or error}", name) from None
     return copy
 

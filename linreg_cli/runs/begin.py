@@ -15,15 +15,13 @@ from pathlib import Path
 
 from linreg_cli.errors import StoreError
 from linreg_cli.files import sync_folder
-from linreg_cli.runs.lock import RunLock, hold, in_use
+from linreg_cli.runs.lock import RunLock, hold, remove_abandoned
 from linreg_cli.runs.store import RunFolder, next_id, unusable
 
 #: The first files of a folder: name -> the text, and the mode or None for the usual one.
 Files = Mapping[str, tuple[str, int | None]]
 
 _HIDDEN = re.compile(r"\.linreg-[0-9a-f]{16}\.run")
-#: Age of a hidden folder that is removed. A run has one for an instant; its lock is not seen on other machines.
-_ABANDONED_SECONDS = 3600
 _ATTEMPTS = 10_000
 
 
@@ -46,7 +44,7 @@ def create_run(outputs: Path, name: str, files: Callable[[str], Files]) -> tuple
     try:
         _make(outputs, hidden)
         lock = hold(hidden)
-        _sweep(outputs, hidden)
+        remove_abandoned(_HIDDEN, hidden)
         for _ in range(_ATTEMPTS):
             path = outputs / next_id(outputs, name)
             _write(hidden, path, files(path.name), written)
@@ -108,13 +106,3 @@ def _renamed(hidden: Path, path: Path) -> bool:
     with contextlib.suppress(OSError):  # the run is there, on the disk or still in memory
         sync_folder(path.parent)
     return True
-
-
-def _sweep(outputs: Path, new: Path) -> None:
-    """Remove the hidden folders of killed processes. Age is by the disk's clock, at which `new` was made just now."""
-    with contextlib.suppress(OSError):
-        now = new.stat().st_mtime
-        for name in os.listdir(outputs):
-            path = outputs / name
-            if _HIDDEN.fullmatch(name) and now - path.lstat().st_mtime > _ABANDONED_SECONDS and not in_use(path):
-                shutil.rmtree(path, ignore_errors=True)

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -15,6 +17,8 @@ OWNER_FILE = ".owner"
 
 #: `in_use` takes the lock for an instant, so `hold` tries again before it reports that a run is in use.
 _ATTEMPTS, _PAUSE_SECONDS = 20, 0.01
+#: Age of a temporary folder that is removed: its lock is not seen on other machines, nor before it is taken.
+_ABANDONED_SECONDS = 3600
 
 
 class RunLock:
@@ -72,6 +76,21 @@ def in_use(folder: Path) -> bool | None:
         return None
     os.close(descriptor)
     return False
+
+
+def remove_abandoned(name: re.Pattern[str], new: Path) -> None:
+    """Remove the folders of killed processes beside a new one. Age is by the disk's clock, at which `new` was made now.
+
+    Args:
+        name: of such folders.
+        new: one of this process.
+    """
+    with contextlib.suppress(OSError):
+        now = new.stat().st_mtime
+        for each in os.listdir(new.parent):
+            path = new.parent / each
+            if name.fullmatch(each) and now - path.lstat().st_mtime > _ABANDONED_SECONDS and not in_use(path):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _lock(folder: Path, *, shared: bool) -> int | None:

@@ -1,0 +1,73 @@
+"""Temporary folders of commands: gone at the end, or, where the process was killed, with a later command."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from linreg_cli.cli.temporary import temporary_folder
+from linreg_cli.errors import TemporaryFileError
+from linreg_cli.runs.lock import hold
+
+HOUR = 3600.0
+
+
+def test_a_folder_is_for_its_user_alone_and_gone_at_the_end_however_that_comes(tmp_path):
+    with temporary_folder(str(tmp_path)) as folder:
+        assert folder.stat().st_mode & 0o777 == 0o700
+        (folder / "copy.csv").write_text("x\n1\n")
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(KeyboardInterrupt), temporary_folder(str(tmp_path)):
+        raise KeyboardInterrupt
+    assert os.listdir(tmp_path) == []
+
+
+def left(parent, name, hours):
+    folder = parent / name
+    folder.mkdir()
+    (folder / "copy.csv").write_text("x\n")
+    os.utime(folder, (folder.stat().st_mtime - hours * HOUR,) * 2)
+    return folder
+
+
+def test_folders_that_killed_processes_left_an_hour_ago_are_removed_and_nothing_else(tmp_path):
+    young = left(tmp_path, f".linreg-{'0' * 16}.temporary", 0.9)
+    old = left(tmp_path, f".linreg-{'1' * 16}.temporary", 1.1)
+    used = left(tmp_path, f".linreg-{'2' * 16}.temporary", 1.1)
+    others = [left(tmp_path, name, 50) for name in ("linreg-examples", ".linreg-12.temporary", ".linreg")]
+    lock = hold(used)
+    os.utime(used, (0, 0))
+    with temporary_folder(str(tmp_path)):
+        assert [folder.exists() for folder in (young, old, used, *others)] == [True, False, True, True, True, True]
+    lock.release()
+
+
+def test_where_no_folder_can_be_made_the_error_says_what_to_do(tmp_path):
+    with pytest.raises(TemporaryFileError) as error, temporary_folder(str(tmp_path / "gone")):
+        pass
+    assert str(error.value).startswith(f"{tmp_path / 'gone'}: no temporary folder can be made: ")
+    assert str(error.value).endswith("; set TMPDIR to a folder that can be written")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_a_copy_of_standard_input_of_a_killed_process_goes_with_a_later_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "c.yaml").write_text("data: {path: '-', target: y}\noptimizer: {lr: 0.1}\n")
+    words = [sys.executable, "-m", "linreg_cli", "inspect", "-c", "c.yaml"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as child:
+        child.stdin.write(b"x,y\n" + b"1,2\n" * 3_000)  # more than is looked at first
+        child.stdin.flush()
+        end = time.monotonic() + 60
+        while not (found := list((tmp_path / "tmp").glob(".linreg-*.temporary/*.csv"))):
+            assert child.poll() is None and time.monotonic() < end
+        child.send_signal(signal.SIGKILL)
+    [copy] = found
+    assert copy.exists()
+    os.utime(copy.parent, (0, 0))
+    subprocess.run(words, input=b"x,y\n1,2\n2,3\n4,4\n", capture_output=True, check=False)
+    assert os.listdir(tmp_path / "tmp") == []

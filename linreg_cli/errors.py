@@ -131,6 +131,10 @@ class DataError(LinregError):
     exit_code = 3
 
 
+class MissingFileError(DataError):
+    """There is no file where the table is said to be."""
+
+
 class TemporaryFileError(DataError):
     """A temporary file cannot be made, written or read back, which is no fault of the table."""
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from linreg_cli.cli import gates, github_summary, options, output
+from linreg_cli.cli.moved import saying_how_to_name_it
 from linreg_cli.cli.table_input import name_of, readable
 from linreg_cli.errors import UsageError
 from linreg_cli.evaluation.optimum_in_words import gap_in_words
@@ -53,7 +54,8 @@ def evaluate(
             with readable(data, format_) as path:
                 metrics = evaluate_table(saved, path, None if path == data else name_of(data), output.warn)
         else:
-            metrics, unchanged = evaluate_splits(saved)
+            with saying_how_to_name_it("evaluate", folder.id, "--data", "TABLE"):
+                metrics, unchanged = evaluate_splits(saved)
             if not unchanged:
                 output.warn("the data has changed since the run was trained")
         results = check_gates((), expressions, {**metrics, **of_record(saved.record)}, references)

@@ -12,6 +12,7 @@ from linreg_cli import wording
 from linreg_cli.cli import gates, github_summary, options, output, summary
 from linreg_cli.cli.allowed import naming_options
 from linreg_cli.cli.dry_run import show_plan
+from linreg_cli.cli.moved import saying_how_to_name_it
 from linreg_cli.cli.table_input import check_format, standard_input
 from linreg_cli.cli.table_words import Words, choice_lines
 from linreg_cli.errors import UsageError
@@ -141,7 +142,8 @@ def _resumed(
     progress.stage("loading torch")
     from linreg_cli.pipeline.workflow import resume_run
 
-    with StopRequests() as stops:
+    named = saying_how_to_name_it("train", "--resume", run.id, "--set", "data.path=TABLE")
+    with named, StopRequests() as stops:
         return resume_run(
             run, config, overrides, reporter=progress, command=_command_line(), fail_if=fail_if, stops=stops,
             outputs=outputs, ranks=ranks,

@@ -14,7 +14,7 @@ from linreg_cli.config.data import OfTable, TableData
 from linreg_cli.config.schema import Config
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.column_faults import ColumnFault, concerns_several, reported, solvable
-from linreg_cli.errors import DataError, Fault, LinregError
+from linreg_cli.errors import DataError, Fault, LinregError, MissingFileError, TemporaryFileError
 from linreg_cli.fixes import Step, together
 from linreg_cli.readers import is_program
 from linreg_cli.remedies import command
@@ -34,9 +34,12 @@ def with_every_fault(load: Callable[[Config], Dataset], config: Config, *, train
 
     Raises:
         DataError: with every fault; those of several columns as `column_faults.reported` writes them.
+        MissingFileError, TemporaryFileError: as `load`.
     """
     try:
         return load(config)
+    except (MissingFileError, TemporaryFileError):  # not about columns
+        raise
     except DataError as error:
         found = list(error.faults)
     assert isinstance(config.data, OfTable)

@@ -13,7 +13,7 @@ from linreg_cli.config.escapes import control_in_path
 from linreg_cli.config.formats import disagreement, format_of
 from linreg_cli.data.tables.object_parts import stored_files
 from linreg_cli.data.tables.standard_input import file_of
-from linreg_cli.errors import DataError
+from linreg_cli.errors import DataError, MissingFileError
 
 #: An address of which a `pathlib.Path` was made.
 _HALVED = re.compile(r"(s3|gs|gcs|memory|https?):/(?!/)")
@@ -71,7 +71,7 @@ def locate(path: str, format_: str | None = None) -> Location:
         if glob.has_magic(path) and "\0" not in path:
             return _matched(path)
         where = "" if file.is_absolute() else f" (in {Path.cwd()})"
-        raise DataError(f"there is no such file{where}{control_in_path(path)}", path) from None
+        raise MissingFileError(f"there is no such file{where}{control_in_path(path)}", path) from None
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", path) from None
     if os.path.isdir(file):

@@ -1,0 +1,22 @@
+"""What to do where the table of a run is not where it was."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+from linreg_cli.errors import MissingFileError
+from linreg_cli.remedies import command
+
+
+@contextlib.contextmanager
+def saying_how_to_name_it(*words: str) -> Iterator[None]:
+    """A context in which the error about a missing table ends with a command that names another.
+
+    Args:
+        words: of the command after `linreg`.
+    """
+    try:
+        yield
+    except MissingFileError as error:
+        remedy = f"if the table has moved, name it with {command('linreg', *words)}"
+        raise MissingFileError([replace(each, message=f"{each.message}; {remedy}") for each in error.faults]) from None

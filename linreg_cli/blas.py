@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import importlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -88,8 +89,16 @@ def _libraries() -> list[tuple[Callable[[], int], Callable[[int], Any]]]:
         root = Path(str(package.__file__)).parent
         for folder in (root.parent / f"{package.__name__}.libs", root / ".dylibs"):
             for path in sorted(folder.glob("*openblas*")):
-                library = ctypes.CDLL(str(path))
+                library = _loaded(path)
                 name = next((each for each in _SETTERS if hasattr(library, each)), None)
                 if name is not None:
                     found.append((getattr(library, name.replace("_set_", "_get_")), getattr(library, name)))
     return found
+
+
+def _loaded(path: Path) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:  # that of scipy 1.13 does not find its own libraries, which are there once a module has loaded them
+        importlib.import_module("scipy.linalg")
+        return ctypes.CDLL(str(path))

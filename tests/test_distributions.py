@@ -22,4 +22,5 @@ def test_fishers_f(degrees):
     for first in (1, 3, 20, 500):
         for f in (0.0, 0.1, 1.0, 1.2, 3.0, 50.0):
             expected = float(special.fdtrc(first, degrees, f))
-            assert f_tail(first, degrees, f) == pytest.approx(expected, rel=1e-10, abs=1e-290)
+            # scipy 1.13 differs by 1.7e-10 from later ones
+            assert f_tail(first, degrees, f) == pytest.approx(expected, rel=1e-9, abs=1e-290)

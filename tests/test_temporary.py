@@ -64,7 +64,8 @@ def test_a_copy_of_standard_input_of_a_killed_process_goes_with_a_later_command(
         child.stdin.flush()
         end = time.monotonic() + 60
         while not (found := list((tmp_path / "tmp").glob(".linreg-*.temporary/*.csv"))):
-            assert child.poll() is None and time.monotonic() < end
+            assert child.poll() is None
+            assert time.monotonic() < end
         child.send_signal(signal.SIGKILL)
     [copy] = found
     assert copy.exists()

@@ -288,6 +288,7 @@ def test_a_share_that_the_limit_does_not_hold_is_refused_with_what_would_do(plac
     from linreg_cli.pipeline.silent import Silent
 
     monkeypatch.chdir(place)
+    monkeypatch.setattr("linreg_cli.pipeline.streaming.BETWEEN_BYTES", 0)  # more than this small table takes
     (place / "t.csv").write_text("a,y\n" + "".join(f"{row % 7},{row % 5}\n" for row in range(200_000)))
     sets = ["data.stream=true", "data.memory_limit=24MiB", "train.batch_size=20000"]
 

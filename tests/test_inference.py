@@ -9,7 +9,7 @@ import statsmodels.api as sm
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 from statsmodels.stats.stattools import durbin_watson
 
-from linreg_cli.data.columns.on_disk import StoredColumn
+from linreg_cli.data.columns.number_file import StoredColumn
 from linreg_cli.least_squares.inference import infer
 from linreg_cli.least_squares.influence import influence_table
 from linreg_cli.least_squares.refusal import NEAR, refusal

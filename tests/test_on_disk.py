@@ -18,9 +18,10 @@ import pytest
 from sklearn.metrics import r2_score
 
 from linreg_cli import data, evaluation, least_squares
-from linreg_cli.data.columns import on_disk
+from linreg_cli.data.columns import number_file, on_disk
 from linreg_cli.data.columns.kinds import Numbers, pieces
-from linreg_cli.data.columns.on_disk import NumberPlaces, NumberSink, StoredColumn
+from linreg_cli.data.columns.number_file import StoredColumn
+from linreg_cli.data.columns.on_disk import NumberPlaces, NumberSink
 from linreg_cli.data.columns.rows import StackedRows
 from linreg_cli.errors import DataError, TemporaryFileError
 from linreg_cli.least_squares import factor
@@ -93,7 +94,7 @@ def test_rows_that_were_changed_in_place_are_read_anew(small_groups):
 
 
 def test_what_is_read_together_is_found_once_for_all_columns(small_groups, monkeypatch):
-    found, read_together = [], on_disk._read_together
+    found, read_together = [], number_file._read_together
     monkeypatch.setattr(on_disk, "_read_together", lambda rows: found.append(len(rows)) or read_together(rows))
     values = table()
     X = StackedRows(poured(values, [100]), "abc", np.array([2, 5, 6, 40, 90]))

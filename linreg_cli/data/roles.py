@@ -23,7 +23,7 @@ from linreg_cli.data.columns.kinds import (
     of_processes,
     pieces,
 )
-from linreg_cli.data.columns.on_disk import StoredColumn
+from linreg_cli.data.columns.number_file import StoredColumn
 from linreg_cli.data.columns.row_set import RowSet
 from linreg_cli.data.columns.row_weights import At, Weights, WeightsOnAccess
 from linreg_cli.data.columns.rows import count, first_row, in_order, part, pick, row_blocks

@@ -95,7 +95,7 @@ def test_rows_that_were_changed_in_place_are_read_anew(small_groups):
 
 def test_what_is_read_together_is_found_once_for_all_columns(small_groups, monkeypatch):
     found, read_together = [], number_file._read_together
-    monkeypatch.setattr(on_disk, "_read_together", lambda rows: found.append(len(rows)) or read_together(rows))
+    monkeypatch.setattr(number_file, "_read_together", lambda rows: found.append(len(rows)) or read_together(rows))
     values = table()
     X = StackedRows(poured(values, [100]), "abc", np.array([2, 5, 6, 40, 90]))
     np.testing.assert_array_equal(X[1:5], np.stack(values, axis=1)[[5, 6, 40, 90]])

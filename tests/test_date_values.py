@@ -134,6 +134,8 @@ def test_what_is_not_read(text):
             "or the month is first; write the column as 2020-01-31, or leave",
         ),
         ("09:30", "is a time of day, which has no date; leave the column out with data.ignore: [d]"),
+        ("2021-02-29", "is no day, time or zone that exists; correct the cell, leave the column out with"),
+        ("2020-01-31T24:00", "is no day, time or zone that exists; correct the cell, leave the column out with"),
         ("soon", "is no date: a date is written 2020-01-31, with a time 2020-01-31T09:30:00, with a zone"),
         ("soon", "if it means 'missing', set preprocess.missing_values: [\"\", NA, soon]"),
     ],

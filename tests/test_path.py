@@ -131,6 +131,13 @@ def test_one_run_is_drawn_on_contours_and_on_a_surface():
     assert legend_texts(figure) == ["steps", "start", "optimum"]
 
 
+@pytest.mark.parametrize("runs", [1, 2])
+def test_ticks_stand_apart_where_one_scale_for_both_axes_makes_the_contours_narrow(runs):
+    steps = np.array([[0.0, 0.0], [1.6, 4.0], [1.8, 4.2]])  # less than half as wide as it is high
+    land = Landscape(lambda p: np.abs(p - [1.8, 4.2]).sum(axis=1), None, ("a", "b"), "loss")
+    assert_legible(path_figure(land, [Descent("run", steps)] * runs, title="t"))
+
+
 def test_runs_of_other_data_share_no_path(linreg, config_file, tmp_path):
     for seed in (0, 1):
         text = f"name: r\nseed: {seed}\ndata: {{source: synthetic, n_samples: 20, weights: [1]}}\nplots: false\n"

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _LEVELS, _GRID, _SURFACE = 14, 120, 45
 #: The distance between markers, as a share of the picture.
 _APART = 0.012
+#: Both axes have one scale where the ratio of their extents is above this, and its inverse too; how tall the contours
+#: are, in inches.
+_EQUAL, _TALL = 0.4, 3.9
 #: The room around the steps, as a share of their range.
 _ROOM = 0.25
 #: A rise of the loss along one coordinate, as a share of that along the other, that is rounding error.
@@ -246,7 +249,10 @@ def _plane(land: Landscape, runs: Sequence[Descent], title: str, note: str) -> "
     start.set(markerfacecolor="white", linestyle="")
     entries.append((start, "start"))
     _optimum(axes, land, None, entries)
-    inches = 3.0 if len(runs) == 1 else 7.4
+    inches, ratio = 3.0 if len(runs) == 1 else 7.4, float((high[0] - low[0]) / (high[1] - low[1]))
+    if _EQUAL < ratio < 1 / _EQUAL:
+        axes.set_aspect("equal", adjustable="box")
+        inches = min(inches, _TALL * ratio)
     for which, k in (("x", 0), ("y", 1)):
         ticks, _ = near(float(low[k]), float(high[k]))
         set_axis(axes, which, ticks[(ticks >= low[k]) & (ticks <= high[k])], inches, (float(low[k]), float(high[k])))
@@ -254,8 +260,6 @@ def _plane(land: Landscape, runs: Sequence[Descent], title: str, note: str) -> "
     axes.set_xlabel(*fitted(land.names[0], SMALL, width))
     axes.set_ylabel(*fitted(land.names[1], SMALL, 4.2))
     axes.grid(visible=False)
-    if 0.4 < (high[0] - low[0]) / (high[1] - low[1]) < 2.5:
-        axes.set_aspect("equal", adjustable="box")
     if note:
         text, font = _two(title, note)
         figure.suptitle(text, **font)

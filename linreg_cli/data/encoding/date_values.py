@@ -3,6 +3,7 @@
 A time with a zone is taken in UTC, one without a zone as it is written.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -271,16 +272,18 @@ def _first(encoded: pa.ChunkedArray, which: Mask) -> tuple[int, int]:
 
 def _not_a_date(cell: str, ordered: str, column: str, marks: Sequence[str], row: str) -> Fault:
     without = f"leave the column out with {leave_out(column)}"
+    unless_missing = f"or, if it means 'missing', set {also_missing(cell, column, marks)}"
     if is_clock(cell):
         message = f"{quoted(cell)} is a time of day, which has no date; {without}"
+    elif re.search(_PATTERN, cell, re.ASCII):
+        message = f"{quoted(cell)} is no day, time or zone that exists; correct the cell, {without}, {unless_missing}"
     elif is_date(cell):
         how = ordered or "write the column as 2020-01-31"
         message = (
             f"{quoted(cell)} is a date in a form that is not read, since 01/02/2020 is two days; {how}, or {without}"
         )
     else:
-        message = f"{quoted(cell)} is no date: {FORMS}; correct the cell, {without}, or, if it means 'missing', set "
-        message += also_missing(cell, column, marks)
+        message = f"{quoted(cell)} is no date: {FORMS}; correct the cell, {without}, {unless_missing}"
     return Fault(message, f"{row}, column {column!r}")
 
 

@@ -118,17 +118,16 @@ def test_a_run_without_a_model_says_why(linreg, trained, tmp_path):
     )
 
 
-def test_of_a_table_that_has_moved_the_commands_that_name_it_are_said_and_work(linreg, trained, tmp_path):
+def test_of_a_table_that_has_moved_the_options_that_name_it_are_said_and_work(linreg, trained, tmp_path):
     own = linreg("evaluate", "t", "--json").json
     (tmp_path / "t.csv").rename(tmp_path / "moved.csv")
     gone = linreg("evaluate", "latest")
     assert gone.code == 3
-    assert gone.err.endswith(": there is no such file; if the table has moved, name it with linreg evaluate t-0001 "
-                             "--data TABLE\n")  # fmt: skip
+    assert gone.err.endswith(": there is no such file; if the table has moved, name it with --data TABLE\n")
     again = linreg("evaluate", "t-0001", "--data", "moved.csv", "--json")
     assert again.json["data"]["n"] == own["train"]["n"] + own["test"]["n"]
     gone = linreg("train", "--resume", "t", "--set", "train.epochs=60")
     assert gone.code == 3
-    assert gone.err.endswith("linreg train --resume t-0001 --set data.path=TABLE\n")
+    assert gone.err.endswith("; if the table has moved, name it with --set data.path=TABLE\n")
     words = ["--set", "data.path=moved.csv", "--set", "train.epochs=60", "--json"]
     assert linreg("train", "--resume", "t-0001", *words).json["status"] == "finished"

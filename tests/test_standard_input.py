@@ -1,9 +1,13 @@
 """A table on standard input: trained as a file is, not kept, and read by no command that is not to read it."""
 
+import errno
 import gzip
 import io
 import json
+import os
+import shutil
 import sys
+import tempfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -160,6 +164,22 @@ def test_what_is_refused_names_standard_input(linreg, stdin, tmp_path, content, 
     assert result.err.startswith(f"error: {message}"), result.err
     assert "linreg-" not in result.err
     assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO], ids=["full", "quota", "cannot be read"])
+def test_a_full_disk_is_not_taken_for_standard_input_that_cannot_be_read(linreg, stdin, tmp_path, monkeypatch, code):
+    def failing(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # what an earlier call has found
+    monkeypatch.setattr(shutil, "copyfileobj", failing)
+    stdin(CSV)
+    result = linreg("train", "-", "--target", "y", *FAST)
+    full = f"{tmp_path}: no space is left for a copy of standard input; set TMPDIR to a folder on another disk"
+    unread = f"standard input: cannot be read: {os.strerror(code)}"
+    assert (result.code, result.err) == (3, f"error: {unread if code == errno.EIO else full}\n")
+    assert not [*tmp_path.glob(".linreg-*")]
 
 
 def test_a_config_and_a_table_cannot_both_be_standard_input(linreg, stdin):

@@ -10,6 +10,7 @@ import pytest
 
 from linreg_cli.cli.temporary import temporary_folder
 from linreg_cli.errors import TemporaryFileError
+from linreg_cli.runs import lock as run_lock
 from linreg_cli.runs.lock import hold
 
 HOUR = 3600.0
@@ -43,6 +44,14 @@ def test_folders_that_killed_processes_left_an_hour_ago_are_removed_and_nothing_
     with temporary_folder(str(tmp_path)):
         assert [folder.exists() for folder in (young, old, used, *others)] == [True, False, True, True, True, True]
     lock.release()
+
+
+def test_where_folders_cannot_be_locked_none_is_removed(tmp_path, monkeypatch):
+    """Nobody can tell there whether a command that began an hour ago still reads its copy."""
+    monkeypatch.setattr(run_lock, "_lock", lambda folder, *, shared: None)
+    old = left(tmp_path, f".linreg-{'1' * 16}.temporary", 50)
+    with temporary_folder(str(tmp_path)):
+        assert old.exists()
 
 
 def test_where_no_folder_can_be_made_the_error_says_what_to_do(tmp_path):

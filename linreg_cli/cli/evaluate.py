@@ -54,7 +54,7 @@ def evaluate(
             with readable(data, format_) as path:
                 metrics = evaluate_table(saved, path, None if path == data else name_of(data), output.warn)
         else:
-            with saying_how_to_name_it("evaluate", folder.id, "--data", "TABLE"):
+            with saying_how_to_name_it("--data TABLE"):
                 metrics, unchanged = evaluate_splits(saved)
             if not unchanged:
                 output.warn("the data has changed since the run was trained")

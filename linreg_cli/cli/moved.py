@@ -5,18 +5,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from linreg_cli.errors import MissingFileError
-from linreg_cli.remedies import command
 
 
 @contextlib.contextmanager
-def saying_how_to_name_it(*words: str) -> Iterator[None]:
-    """A context in which the error about a missing table ends with a command that names another.
+def saying_how_to_name_it(option: str) -> Iterator[None]:
+    """A context in which the error about a missing table ends with the option of the command that names another.
 
     Args:
-        words: of the command after `linreg`.
+        option: with its value.
     """
     try:
         yield
     except MissingFileError as error:
-        remedy = f"if the table has moved, name it with {command('linreg', *words)}"
+        remedy = f"if the table has moved, name it with {option}"
         raise MissingFileError([replace(each, message=f"{each.message}; {remedy}") for each in error.faults]) from None

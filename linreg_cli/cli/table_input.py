@@ -144,7 +144,7 @@ def _copied(data: str, name: str, format_: str | None, stack: contextlib.ExitSta
                 file.write(head)
                 shutil.copyfileobj(stream, file)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             message = f"no space is left for a copy of {name}; set TMPDIR to a folder on another disk"
             raise TemporaryFileError(message, str(into.parent)) from None
         raise DataError(f"cannot be read: {error.strerror or error}", name) from None

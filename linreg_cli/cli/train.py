@@ -142,8 +142,7 @@ def _resumed(
     progress.stage("loading torch")
     from linreg_cli.pipeline.workflow import resume_run
 
-    named = saying_how_to_name_it("train", "--resume", run.id, "--set", "data.path=TABLE")
-    with named, StopRequests() as stops:
+    with saying_how_to_name_it("--set data.path=TABLE"), StopRequests() as stops:
         return resume_run(
             run, config, overrides, reporter=progress, command=_command_line(), fail_if=fail_if, stops=stops,
             outputs=outputs, ranks=ranks,

@@ -186,7 +186,8 @@ def _dataset(
     dates = date_columns(terms).difference(numbers, either)
     as_text = dict.fromkeys(each for each in (*text_of(roles), *named) if each not in (*numbers, *either))
     limit, parts = limit_in(source), None
-    if alone and limit is not None and dates and dates == date_columns(terms).difference(as_text):
+    only_dates = dates == date_columns(terms) and dates.isdisjoint(as_text)  # no date is read for something else
+    if alone and only_dates and dates and limit is not None:
         parts = parts_in_blocks(table, terms, marks, limit)
     cells = read(numbers, [*as_text, *(sorted(dates.difference(as_text)) if parts is None else ())], either)
     wanted = {name: each for name, each in treated.items() if used.get(name, name) == name}

@@ -17,7 +17,7 @@ OWNER_FILE = ".owner"
 
 #: `in_use` takes the lock for an instant, so `hold` tries again before it reports that a run is in use.
 _ATTEMPTS, _PAUSE_SECONDS = 20, 0.01
-#: Age of a temporary folder that is removed: its lock is not seen on other machines, nor before it is taken.
+#: Age of a temporary folder that is removed: a lock is taken an instant after the folder is made.
 _ABANDONED_SECONDS = 3600
 
 
@@ -81,6 +81,8 @@ def in_use(folder: Path) -> bool | None:
 def remove_abandoned(name: re.Pattern[str], new: Path) -> None:
     """Remove the folders of killed processes beside a new one. Age is by the disk's clock, at which `new` was made now.
 
+    Where the system cannot lock a folder, none is removed: a command that has one may take longer than any age.
+
     Args:
         name: of such folders.
         new: one of this process.
@@ -89,7 +91,7 @@ def remove_abandoned(name: re.Pattern[str], new: Path) -> None:
         now = new.stat().st_mtime
         for each in os.listdir(new.parent):
             path = new.parent / each
-            if name.fullmatch(each) and now - path.lstat().st_mtime > _ABANDONED_SECONDS and not in_use(path):
+            if name.fullmatch(each) and now - path.lstat().st_mtime > _ABANDONED_SECONDS and in_use(path) is False:
                 shutil.rmtree(path, ignore_errors=True)
 
 

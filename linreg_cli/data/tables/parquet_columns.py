@@ -46,22 +46,22 @@ def read_numbers(
         rows: the first row of all parts, from 0, and one past the last; None: all.
         memory_limit: as for `NumberPlaces`, which raises.
     """
-    about: list[Any] = []
+    about: list[tuple[int, pa.Schema]] = []
     most = reader_bytes(memory_limit)
     for part in parts:
         guarded(part, functools.partial(_note, part, about))
-    begin, end = (0, sum(each.num_rows for each in about)) if rows is None else rows
-    schemas, dtypes = [each.schema.to_arrow_schema() for each in about], []
+    begin, end = (0, sum(count for count, _ in about)) if rows is None else rows
+    dtypes = []
     for name in names:
-        is_short = all(is_exact_in_float32(schema.field(name).type) for schema in schemas)
+        is_short = all(is_exact_in_float32(schema.field(name).type) for _, schema in about)
         dtypes.append(np.dtype(np.float32 if is_short else np.float64))
     places, at, counts = NumberPlaces(names, end - begin, memory_limit, dtypes), 0, [(0, 0)] * len(names)
-    for part, each in zip(parts, about, strict=True):
-        own = max(begin - at, 0), min(end - at, each.num_rows)
+    for part, (count, _) in zip(parts, about, strict=True):
+        own = max(begin - at, 0), min(end - at, count)
         if own[0] < own[1]:
             put = functools.partial(_put, part, names, marks, places, counts, at + own[0] - begin, own, most)
             guarded(part, put)
-        at += each.num_rows
+        at += count
     release_unused()
     columns = places.columns().items()
     return {name: Numbers(values, counts=found) for (name, values), found in zip(columns, counts, strict=True)}
@@ -85,12 +85,13 @@ def shape_of(path: str) -> tuple[int, int] | None:
     return sum(int(each.num_rows) for each in ends), int(ends[0].num_columns)
 
 
-def _note(part: TableFile, about: list[Any]) -> None:
-    """Append the metadata of a part."""
+def _note(part: TableFile, about: list[tuple[int, pa.Schema]]) -> None:
+    """Append the number of rows of a part, and its schema; all of its metadata are as large as a block of rows."""
     import pyarrow.parquet as pq
 
     with part.opened() as bytes_:
-        about.append(pq.read_metadata(bytes_))
+        found = pq.read_metadata(bytes_)
+    about.append((int(found.num_rows), found.schema.to_arrow_schema()))
 
 
 def row_groups(metadata: Any, rows: tuple[int, int] | None) -> tuple[list[int], int]:

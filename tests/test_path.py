@@ -131,10 +131,10 @@ def test_one_run_is_drawn_on_contours_and_on_a_surface():
     assert legend_texts(figure) == ["steps", "start", "optimum"]
 
 
-@pytest.mark.parametrize("runs", [1, 2])
-def test_ticks_stand_apart_where_one_scale_for_both_axes_makes_the_contours_narrow(runs):
-    steps = np.array([[0.0, 0.0], [1.6, 4.0], [1.8, 4.2]])  # less than half as wide as it is high
-    land = Landscape(lambda p: np.abs(p - [1.8, 4.2]).sum(axis=1), None, ("a", "b"), "loss")
+@pytest.mark.parametrize(("runs", "width"), [(1, 1.8), (2, 2.0)])
+def test_ticks_stand_apart_where_one_scale_for_both_axes_makes_the_contours_narrow(runs, width):
+    steps = np.array([[0.0, 0.0], [width - 0.2, 4.0], [width, 4.2]])
+    land = Landscape(lambda p: np.abs(p - [width, 4.2]).sum(axis=1), None, ("a", "b"), "loss")
     assert_legible(path_figure(land, [Descent("run", steps)] * runs, title="t"))
 
 

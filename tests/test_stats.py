@@ -312,17 +312,17 @@ def test_a_row_of_too_many_cells_is_not_said_to_be_the_row_of_its_block(linreg, 
 
 
 def test_more_columns_than_a_memory_limit_holds_are_refused_at_the_limit(linreg, tmp_path, monkeypatch):
-    """That of 501 columns takes 8 * 502 * (4,096 + 8 * 502) bytes, 31.07 MiB; a reader may take half of a limit."""
+    """That of 501 columns takes 8 * 502 * (4,096 + 8 * 502) bytes, 31.07 MiB; a reader may take 3/8 of a limit."""
     monkeypatch.chdir(tmp_path)
     for name, n_rows in (("t", 4_000), ("few", 20)):
         rows = np.arange(float(n_rows))
         pq.write_table(pa.table({**{f"x{k}": rows ** (k % 3) for k in range(500)}, "y": rows}), f"{name}.parquet")
-    Path("c.yaml").write_text("data: {path: t.parquet, target: y, memory_limit: 60MiB, split: {train: 1.0}}\n")
+    Path("c.yaml").write_text("data: {path: t.parquet, target: y, memory_limit: 48MiB, split: {train: 1.0}}\n")
     refused = linreg("stats", "-c", "c.yaml", "-o", "s.stats")
     assert refused.code == 2
     message = "data.memory_limit: the factor of 501 columns takes 31.07 MiB, and reading leaves 30 MiB of the limit"
     assert f"c.yaml:1:50: {message}" in refused.err
     [remedy] = re.findall(r"set data.memory_limit: '(\w+)'", refused.err)
-    assert remedy == "64MiB"
+    assert remedy == "51MiB"
     assert linreg("stats", "-c", "c.yaml", "--set", f"data.memory_limit={remedy}", "-o", "s.stats").code == 0
     assert linreg("stats", "-c", "c.yaml", "--set", "data.path=few.parquet", "-o", "few.stats").code == 0

@@ -22,7 +22,7 @@ from linreg_cli.errors import TemporaryFileError
 _PAGES, _DICTIONARY, _BESIDES = 2 * 2**20, 2**20, 2**16
 COLUMN_BYTES = _PAGES + _DICTIONARY
 #: Of the memory that a command may take, what a reader may; where no limit is known, bytes.
-_SHARE, _USUAL = 1 / 2, 2**30
+_SHARE, _USUAL = 3 / 8, 2**30
 
 
 def reader_bytes(memory_limit: int | None) -> int:
@@ -32,7 +32,7 @@ def reader_bytes(memory_limit: int | None) -> int:
         memory_limit: what the command may take, in bytes; None: not known.
 
     >>> reader_bytes(64 * 2**20) // 2**20, reader_bytes(None) // 2**20
-    (32, 1024)
+    (24, 1024)
     """
     return _USUAL if memory_limit is None else int(_SHARE * memory_limit)
 

@@ -164,7 +164,7 @@ def evaluate_table(
         source: the path of a table, or the rows of a data frame, with the inputs and the targets of the run; other
             columns are ignored.
         called: what the reasons call the table; None: what it is called.
-        warn: is told of a table that comes into memory as a whole, above the limit of the run.
+        warn: called with the warning about a table that comes into memory as a whole, above the limit of the run.
 
     Returns:
         `metrics.json` with the metrics of the table as `data`, those of a split and `dropped`, the number of rows left

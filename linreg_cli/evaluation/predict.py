@@ -96,7 +96,7 @@ class Predictions:
         interval: as `predict_table`.
         one_dictionary: whether the batches must have one dictionary for a column of dictionary type, as an Arrow file
             has; a table that has more of them is then read as a whole.
-        warn: is told of a table that comes into memory as a whole, above the limit of the run.
+        warn: called with the warning about a table that comes into memory as a whole, above the limit of the run.
 
     Attributes:
         added: the names of the prediction columns.

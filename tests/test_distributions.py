@@ -1,10 +1,14 @@
 """Tails and quantiles of t and F, against scipy."""
 
+import numpy as np
 import pytest
+import scipy
 from scipy import special
 
 from linreg_cli.least_squares.distributions import f_tail, t_quantile, t_tail
 
+#: The F distribution of scipy 1.13 differs by up to 1.7e-10 from that of later ones.
+F_ERROR = 1e-10 if np.lib.NumpyVersion(scipy.__version__) >= "1.14.0" else 1e-9
 DEGREES = (1, 2, 5, 9, 23, 100, 1_000, 100_000, 1_000_000)
 
 
@@ -22,5 +26,4 @@ def test_fishers_f(degrees):
     for first in (1, 3, 20, 500):
         for f in (0.0, 0.1, 1.0, 1.2, 3.0, 50.0):
             expected = float(special.fdtrc(first, degrees, f))
-            # scipy 1.13 differs by 1.7e-10 from later ones
-            assert f_tail(first, degrees, f) == pytest.approx(expected, rel=1e-9, abs=1e-290)
+            assert f_tail(first, degrees, f) == pytest.approx(expected, rel=F_ERROR, abs=1e-290)

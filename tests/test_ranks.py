@@ -315,6 +315,18 @@ def test_a_share_that_the_limit_does_not_hold_is_refused_with_what_would_do(plac
     assert prepared(2, f"data.memory_limit={more}").rows.divided.ranks.size == 2
 
 
+def test_what_travels_between_processes_is_counted_where_there_are_several(place, monkeypatch):
+    from linreg_cli.config import load_config
+    from linreg_cli.pipeline.prepare import prepare
+    from linreg_cli.pipeline.silent import Silent
+    from linreg_cli.pipeline.streaming import BETWEEN_BYTES, share_bytes
+
+    monkeypatch.chdir(place)
+    plan = prepare(load_config([str(place / "c.yaml")], ["train.shards=1"]), Silent()).plan
+    alone, several = (share_bytes(plan, 3, "float32", processes) for processes in (1, 2))
+    assert several - alone == BETWEEN_BYTES  # the one shard is as large
+
+
 @pytest.mark.parametrize(
     ("loss", "batch", "here", "rows", "said"),
     [

@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 from typing import TYPE_CHECKING
 
 from linreg_cli.cli import output
@@ -31,7 +30,7 @@ def launch(count: int) -> int:
     logging.disable(logging.CRITICAL)  # the launcher's own words; rank 0 says what happened
     os.environ[STARTED_BY_NPROC] = str(count)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
-    with temporary_folder(tempfile.gettempdir()) as folder:
+    with temporary_folder() as folder:
         config = LaunchConfig(
             min_nodes=1, max_nodes=1, nproc_per_node=count, run_id=os.urandom(8).hex(), rdzv_backend="c10d",
             rdzv_endpoint="localhost:0", max_restarts=0, local_addr="127.0.0.1",

@@ -10,12 +10,13 @@ from linreg_cli.figures.canvas import blank, set_limits, style
 from linreg_cli.figures.names import name_points
 
 
-def named(xy, names, around, line=((), ())):
+def named(xy, names, around, line=None):
     """The axes with the points and a reference line, and the box of each name by its text."""
     with style():
         figure, axes = blank("t", "x", "y")
         axes.plot(*around, "o", markersize=4)
-        axes.plot(*line, gid="line")
+        if line is not None:
+            axes.plot(*line, gid="line")
         for which, values in (("x", around[0]), ("y", around[1])):
             set_limits(axes, which, float(values.min()), float(values.max()), few=False)
         name_points(axes, xy, names, around=around)

@@ -266,7 +266,7 @@ def log_ticks(low: float, high: float, beyond: float = 0.0) -> tuple[list[float]
 
     >>> log_ticks(1.0, 1000.0)[:2]
     ([1.0, 10.0, 100.0, 1000.0], ['1', '10', '100', '1000'])
-    >>> log_ticks(103.0, 138.0)[1]
+    >>> log_ticks(103.0, 137.0)[1]
     ['105', '110', '115', '120', '125', '130', '135']
     """
     first, decades = math.log10(low), math.log10(high / low)

@@ -1,6 +1,7 @@
 """The path of gradient descent over the loss: positions, loss and optimum, for one parameter, two and more."""
 
 import csv
+import itertools
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from conftest import CONFIGS
 from drawings import assert_legible, legend_texts, line
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from linreg_cli.figures.landscape import descent, landscape
 from linreg_cli.figures.material import Material
@@ -129,6 +131,38 @@ def test_one_run_is_drawn_on_contours_and_on_a_surface():
     assert {each.get_gid() for each in flat.lines} == {"path-0", "start", "optimum"}
     assert flat.collections  # contours
     assert legend_texts(figure) == ["steps", "start", "optimum"]
+
+
+@pytest.mark.parametrize("size", [(1.0, 1.0), (0.005, 0.0008), (0.06, 0.3), (4e12, 1.5e11), (0.3, 0.12), (2e-6, 5.0)])
+@pytest.mark.parametrize("level", [0.0, 0.99936])
+@pytest.mark.parametrize("start", [(1.0, 1.0), (-1.0, -1.0), (1.0, -0.5)])
+def test_labels_of_the_surface_cover_neither_each_other_nor_the_contours(monkeypatch, size, level, start):
+    names = ("steepest direction", "flattest direction")
+    land = Landscape(
+        lambda points: level + ((points / size) ** 2).sum(axis=1) * (2e-5 if level else 1.0), np.zeros(2), names, "loss"
+    )
+    figure = path_figure(land, [Descent("run", np.outer([1.0, 0.1, 0.0], start) * size)], title="t", note="a note")
+    canvas, boxes = FigureCanvasAgg(figure), {}
+    draw = Text.draw
+
+    def noting(text, renderer):  # in three dimensions labels have their places only while they are drawn
+        boxes[text] = text.get_window_extent(renderer)
+        draw(text, renderer)
+
+    monkeypatch.setattr(Text, "draw", noting)
+    canvas.draw()
+    flat, surface = figure.axes[:2]
+    contours = flat.get_tightbbox(canvas.get_renderer())
+    ticks = []
+    for axis in (surface.xaxis, surface.yaxis, surface.zaxis):
+        labels = [boxes[label] for label in axis.get_ticklabels() if label.get_text()]
+        assert len(labels) >= 2
+        ticks += labels
+        for box in labels + ([boxes[axis.label]] if axis.label.get_text() else []):
+            assert not box.overlaps(contours)
+            assert box.x1 <= figure.bbox.x1
+            assert box.y0 >= figure.bbox.y0
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(ticks, 2))
 
 
 @pytest.mark.parametrize(("runs", "width"), [(1, 1.8), (2, 2.0)])

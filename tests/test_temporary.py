@@ -20,7 +20,7 @@ from linreg_cli.runs import lock as run_lock
 from linreg_cli.runs.lock import hold
 from linreg_cli.temporary import folder as folder_of
 
-HOUR = 3600.0
+MINUTE = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -38,15 +38,15 @@ def test_a_folder_is_for_its_user_alone_and_gone_at_the_end_however_that_comes(t
     assert os.listdir(tmp_path) == []
 
 
-def left(parent, name, hours):
+def left(parent, name, minutes):
     folder = parent / name
     folder.mkdir()
     (folder / "copy.csv").write_text("x\n")
-    os.utime(folder, (folder.stat().st_mtime - hours * HOUR,) * 2)
+    os.utime(folder, (folder.stat().st_mtime - minutes * MINUTE,) * 2)
     return folder
 
 
-def test_folders_that_killed_processes_left_an_hour_ago_are_removed_and_nothing_else(tmp_path):
+def test_folders_that_killed_processes_left_a_minute_ago_are_removed_and_nothing_else(tmp_path):
     young = left(tmp_path, f".linreg-{'0' * 16}.temporary", 0.9)
     old = left(tmp_path, f".linreg-{'1' * 16}.temporary", 1.1)
     used = left(tmp_path, f".linreg-{'2' * 16}.temporary", 1.1)
@@ -59,7 +59,7 @@ def test_folders_that_killed_processes_left_an_hour_ago_are_removed_and_nothing_
 
 
 def test_where_folders_cannot_be_locked_none_is_removed(tmp_path, monkeypatch):
-    """Nobody can tell there whether a command that began an hour ago still reads its copy."""
+    """Nobody can tell there whether a command that began long ago still reads its copy."""
     monkeypatch.setattr(run_lock, "_lock", lambda folder, *, shared: None)
     old = left(tmp_path, f".linreg-{'1' * 16}.temporary", 50)
     with temporary_folder():

@@ -291,7 +291,7 @@ def _ridge(problem: Problem) -> Ridge:
     )
     if plain.weight_decay:
         plain = of_rows(problem.parts, bias=problem.bias, loss=loss)
-    decays = tuple(decay * problem.batch_share for decay in path.weight_decays)
+    decays = tuple(decay * problem.mean_share for decay in path.weight_decays)
     predicted = np.einsum("d,ldk->lk", X_mean, path.weights) + (0.0 if path.bias is None else path.bias)
     unpenalised = leave_one_out(plain, problem.parts)
     return Ridge(path, decays, unpenalised, (predicted[path.best], y_mean), problem.bias and not centred)

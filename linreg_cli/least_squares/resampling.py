@@ -42,7 +42,7 @@ class Needed:
         Args:
             rows: the positions in the table, from 0, of the rows; None: they are not known, and none is named.
 
-        >>> Needed("fold", 2).reason(), Needed("row", 1).reason([3, 7])
+        >>> Needed("fold", 2).reason(), Needed("row", 1).reason(np.array([3, 7]))
         ('without fold 3 the columns are linearly dependent', 'without row 8 the columns are linearly dependent')
         """
         if self.what == "fold":

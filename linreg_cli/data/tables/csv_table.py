@@ -1,7 +1,6 @@
 """CSV and TSV files, plain or compressed, one or several, read by pyarrow, with errors that name the line."""
 
 import functools
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -17,13 +16,13 @@ from linreg_cli.data.tables.blocks import (
     UnevenLinesError,
     cells_of,
     cells_of_block,
+    whole_says_more,
 )
 from linreg_cli.data.tables.csv_faults import of_every_row, with_wide_marks
 from linreg_cli.data.tables.csv_part import CsvPart, as_it_is
 from linreg_cli.data.tables.exact_kinds import ExactKinds
 from linreg_cli.data.tables.leading_zeros import LeadingZerosError
 from linreg_cli.data.tables.location import Location
-from linreg_cli.data.tables.object_stores import ObjectError
 from linreg_cli.data.tables.table import Cells, refused
 from linreg_cli.data.tables.text_format import AsText, TextFormat
 from linreg_cli.data.tables.text_numbers import as_exact_numbers, as_numbers
@@ -260,12 +259,8 @@ class CsvTable:
 
     def n_rows(self) -> int:
         """See `Table.n_rows`. Ends of lines are counted."""
-        try:
+        with whole_says_more():
             return sum(part.n_lines for part in self._parts)
-        except ObjectError:
-            raise
-        except (UnevenLinesError, UnicodeDecodeError, DataError) as error:
-            raise NotInBlocksError(str(error)) from None
 
     def cell_blocks(
         self,
@@ -280,13 +275,8 @@ class CsvTable:
             yield cells_of_block(block, columns, self._missing_values)
 
     def _in_blocks(self, options: pcsv.ConvertOptions, rows: tuple[int, int] | None = None) -> Iterator[pa.Table]:
-        try:
+        with whole_says_more():
             yield from self._parsed(options, rows)
-        except ObjectError:
-            raise
-        except (UnevenLinesError, LeadingZerosError, pa.ArrowInvalid, UnicodeDecodeError, DataError) as error:
-            # Arrow counts the rows of the block
-            raise NotInBlocksError(re.sub(r"\bRow #\d+: ", "", str(error))) from None
 
     def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
         """See `Table.typing`."""

@@ -178,8 +178,30 @@ def test_runs_of_other_data_share_no_path(linreg, config_file, tmp_path):
         assert linreg("train", "-c", config_file(text), "--quiet").code == 0
     result = linreg("plot", "r-0001", "r-0002", "--kind", "path")
     assert result.code == 2
-    assert "were trained on other data" in result.err
+    assert result.err == "error: --kind: r-0001 and r-0002 were trained on other data, so they share no loss\n"
     assert linreg("plot", "r-0001", "r-0002", "--kind", "coefficients").code == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("model.bias=true", "model.bias=false"),
+        ("model.bias=false", "model.bias=true"),
+        ("optimizer.weight_decay=0", "optimizer.weight_decay=1"),
+        ("loss=huber", "huber_delta=0.1"),
+        ("loss=mse", "loss=mae"),
+        ("preprocess.standardize=true", "preprocess.standardize=false"),
+    ],
+)
+def test_runs_of_another_surface_share_no_path(linreg, config_file, one, other):
+    """Contours are those of one loss: what it is a function of must be the same."""
+    text = "name: r\ndata: {source: synthetic, n_samples: 20, weights: [1]}\nplots: false\n"
+    for settings in ([one], [one, other]):
+        options = [word for each in settings for word in ("--set", each)]
+        assert linreg("train", "-c", config_file(text), "--quiet", *options).code == 0
+    result = linreg("plot", "r-0001", "r-0002", "--kind", "path")
+    assert (result.code, "r-0001 and r-0002 have another loss, penalty, intercept or" in result.err) == (2, True)
+    assert linreg("plot", "r-0001", "r-0001", "--kind", "path").code == 0
 
 
 def test_a_coordinate_that_moves_by_rounding_alone_is_drawn_as_wide_as_the_valley():

@@ -124,7 +124,7 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows, summing: torch.device | N
         if reason and isinstance(rows, MeasuredRows):
             raise ValueError(f"{engine} cannot run this plan: {reason}")
         if reason:
-            others = "auto" if stored or plan.shards is not None else "auto or reference"
+            others = "auto" if unable("reference", plan, device, stored=stored) else "auto or reference"
             raise ValueError(f"{engine} cannot run this plan: {reason}; use {others}")
         return _choice(engine, rows, "named by train.engine", auto=False, summing=summing)
     if plan.shards is not None:

@@ -198,11 +198,13 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) ->
         return "train.shards is not set"
     if device != "cpu" and engine == "native":
         return f"compiled steps run on the CPU and the data is on {device}"
-    if engine == "affine" and stored and plan.is_full_batch:
-        return "it takes a batch from memory, and a full batch stays on the disk"
     if engine == "statistics":
         return not_from_moments(plan)
-    return not_quadratic(plan) if engine == "affine" else None
+    if engine == "affine" and (reason := not_quadratic(plan)):
+        return reason
+    if engine == "affine" and stored and plan.is_full_batch:
+        return "it takes a batch from memory, and a full batch stays on the disk"
+    return None
 
 
 def resolve_device(name: str, *, shards: bool = False) -> torch.device:

@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import importlib
 import os
-import threading
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -12,66 +11,31 @@ from typing import Any
 
 import numpy as np
 
-from linreg_cli.forks import free_in_child, in_child
+from linreg_cli.process_wide import ProcessWide
 
 _SETTERS = [f"{prefix}openblas_set_num_threads{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "")]
-
-_lock = free_in_child(threading.Lock())
-#: How many contexts there are, in all threads and in each, and the threads of BLAS before the first; without any, none.
-_contexts, _before = 0, list[int]()
-
-
-class _OfThread(threading.local):
-    contexts = 0
-
-
-_own = _OfThread()
 
 
 @contextlib.contextmanager
 def one_blas_thread(*, always: bool = True) -> Iterator[None]:
-    """A context in which the BLAS of numpy and scipy computes on one thread.
-
-    It is that of the whole process, so the last of several contexts at once restores what was there before the first.
+    """A context in which the BLAS of numpy and scipy computes on one thread, in the whole process.
 
     Args:
         always: whatever the environment says; False: where it says nothing, as is so in a program that calls linreg.
     """
-    global _contexts
-    if not always and os.environ.get("OPENBLAS_NUM_THREADS"):
+    says = not always and os.environ.get("OPENBLAS_NUM_THREADS")
+    with contextlib.nullcontext() if says else _ONE_THREAD.held():
         yield
-        return
-    with _lock:
-        if not _contexts:
-            _before[:] = [get() for get, _ in _libraries()]
-            _set([1] * len(_before))
-        _contexts += 1
-        _own.contexts += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _contexts -= 1
-            _own.contexts -= 1
-            if not _contexts:
-                _restore()
 
 
-def _restore() -> None:
-    if _before:
-        _set(_before)
-        _before.clear()
+def _one_thread() -> Callable[[], None]:
+    """Have BLAS compute on one thread; returns what restores the threads that it had."""
+    before = [get() for get, _ in _libraries()]
+    _set([1] * len(before))
+    return lambda: _set(before)
 
 
-def _keep_own_contexts() -> None:
-    """Leave the contexts of other threads, which a forked child does not have."""
-    global _contexts
-    _contexts = _own.contexts
-    if not _contexts:
-        _restore()
-
-
-in_child(_keep_own_contexts)
+_ONE_THREAD = ProcessWide(_one_thread)
 
 
 def _set(threads: list[int]) -> None:

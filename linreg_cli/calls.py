@@ -9,6 +9,7 @@ import numpy as np
 
 from linreg_cli.blas import one_blas_thread
 from linreg_cli.readers import Python, written_for
+from linreg_cli.torch_modes import own_torch
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -16,12 +17,14 @@ R = TypeVar("R")
 
 @contextlib.contextmanager
 def own_arithmetic() -> Iterator[None]:
-    """A context with numpy's own defaults, and one thread of BLAS unless the environment says how many.
+    """A context with numpy's and torch's own defaults, and one thread of BLAS unless the environment says how many.
 
-    What the caller has set for an underflow is for the caller's arithmetic. The last digits of a factor depend on the
-    threads of BLAS, which on a busy machine wait for each other longer than they compute.
+    What the caller has set for an underflow, or for products in bfloat16, is for the caller's arithmetic. The last
+    digits of a factor depend on the threads of BLAS, which on a busy machine wait for each other longer than they
+    compute.
     """
-    with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"), one_blas_thread(always=False):
+    of_numpy = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+    with of_numpy, own_torch(), one_blas_thread(always=False):
         yield
 
 

@@ -125,18 +125,27 @@ class EngineError(ConfigError):
 
 
 class DataError(LinregError):
-    """A table cannot be read, or does not hold what the config says."""
+    """A table cannot be read, or does not hold what the config says.
+
+    Attributes:
+        about_content: whether it is about what the table holds, so that reading it in another way may say more.
+    """
 
     kind = "data"
     exit_code = 3
+    about_content: ClassVar[bool] = True
 
 
 class MissingFileError(DataError):
     """There is no file where the table is said to be."""
 
+    about_content = False
+
 
 class TemporaryFileError(DataError):
     """A temporary file cannot be made, written or read back, which is no fault of the table."""
+
+    about_content = False
 
 
 class OutOfMemoryError(LinregError):

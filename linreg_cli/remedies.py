@@ -213,6 +213,21 @@ def for_columns(columns: Sequence[str], key: str, value: Any) -> str:
     return setting("preprocess.columns", {**given, **{each: {**given.get(each, {}), key: value} for each in columns}})
 
 
+def for_units(units: Mapping[str, str]) -> str:
+    """The line that names the units of columns, besides those that the config names already.
+
+    >>> with about({"data.units": {"rate": "%"}}):
+    ...     for_units({"price": "EUR"})
+    'data.units: {rate: "%", price: EUR}'
+    """
+    return setting("data.units", all_units(units))
+
+
+def all_units(units: Mapping[str, str]) -> dict[str, str]:
+    """The units of columns, and those that the config names already."""
+    return {**_given.get().get("data.units", {}), **units}
+
+
 def also_missing(cell: str, column: str, marks: Sequence[str]) -> str:
     r"""The lines by which a cell of a column means 'missing', besides those that do already, and its row is left out.
 

@@ -20,7 +20,7 @@ from linreg_cli.runs.lock import hold, in_use
 from linreg_cli.runs.record import RunRecord
 from linreg_cli.runs.store import list_runs
 
-HOUR = 3600
+MINUTE = 60
 
 
 def test_fifty_threads_get_fifty_folders_each_with_its_own_id(tmp_path):
@@ -133,18 +133,18 @@ def test_ctrl_c_right_after_the_hidden_folder_was_made_leaves_nothing(tmp_path, 
     assert os.listdir(tmp_path) == []
 
 
-def left_behind(outputs: Path, *, hours: float) -> Path:
+def left_behind(outputs: Path, *, minutes: float) -> Path:
     """A hidden folder with the first files of a run, as old as it says."""
     folder = hidden_folder(outputs)
     make_run(outputs, "gone", launch={"id": "x", "processes": 2}).path.rename(folder)
     (folder / "plots").mkdir()
-    os.utime(folder, (folder.stat().st_mtime - hours * HOUR,) * 2)
+    os.utime(folder, (folder.stat().st_mtime - minutes * MINUTE,) * 2)
     return folder
 
 
 def test_a_hidden_folder_is_no_run(linreg, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    left_behind(tmp_path / "outputs", hours=0)
+    left_behind(tmp_path / "outputs", minutes=0)
     assert list_runs(tmp_path / "outputs") == ([], [])
     assert begun_by("x", 0.0, tmp_path / "outputs") is None
     with pytest.raises(StoreError, match="there are no runs yet"):
@@ -152,8 +152,8 @@ def test_a_hidden_folder_is_no_run(linreg, tmp_path, monkeypatch):
     assert "linreg predict" not in linreg().out
 
 
-def test_what_a_killed_process_left_is_removed_an_hour_later_unless_a_process_holds_it(tmp_path):
-    folders = [left_behind(tmp_path, hours=hours) for hours in (0.9, 1.1, 1.1)]
+def test_what_a_killed_process_left_is_removed_a_minute_later_unless_a_process_holds_it(tmp_path):
+    folders = [left_behind(tmp_path, minutes=minutes) for minutes in (0.9, 1.1, 1.1)]
     lock = hold(folders[2])
     (tmp_path / ".linreg-0123.run").mkdir()
     os.utime(tmp_path / ".linreg-0123.run", (0, 0))  # not a name that is given

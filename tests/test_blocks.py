@@ -10,16 +10,23 @@ import pytest
 
 from linreg_cli.data.encoding.cells import raw_columns
 from linreg_cli.data.encoding.treatments import Treatment
-from linreg_cli.data.tables.blocks import UnevenLinesError, cells_of_block, line_blocks
+from linreg_cli.data.tables.blocks import (
+    NotInBlocksError,
+    UnevenLinesError,
+    cells_of_block,
+    line_blocks,
+    whole_says_more,
+)
+from linreg_cli.data.tables.object_stores import ObjectError
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.text_format import TextFormat
-from linreg_cli.errors import DataError
+from linreg_cli.errors import DataError, TemporaryFileError
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
     monkeypatch.setattr("linreg_cli.data.tables.csv_part.block_bytes", lambda n_columns: 64)
-    monkeypatch.setattr("linreg_cli.data.tables.arrow_table.BATCH_ROWS", 7)
+    monkeypatch.setattr("linreg_cli.data.tables.arrow_part.BATCH_ROWS", 7)
 
 
 def rows(n=200):
@@ -141,3 +148,25 @@ def test_missing_and_infinite_cells_of_a_block_are_counted_though_its_columns_ar
     assert found.others.column_names == ["text"]
     np.testing.assert_array_equal(found.numbers["marked"].values[:], [np.nan, 5, 6, np.nan])
     assert found.numbers["plain"].values[:].dtype == np.float64
+
+
+@pytest.mark.parametrize("error", [ObjectError("gone", "s3://b/t.csv"), TemporaryFileError("No space left on device")])
+def test_what_is_no_fault_of_the_table_has_it_not_read_again(error, tmp_path, monkeypatch):
+    """A table that is read as a whole comes into memory, which a full disk does not ask for."""
+
+    def failing(*args, **options):
+        raise error
+
+    (tmp_path / "t.csv").write_text(text())
+    table = open_table(str(tmp_path / "t.csv"))
+    monkeypatch.setattr("linreg_cli.data.tables.csv_part.CsvPart.blocks", failing)
+    with pytest.raises(type(error)):
+        list(table.row_blocks())
+    error = DataError("'?' is not a number")
+    with pytest.raises(NotInBlocksError, match="is not a number"):
+        list(table.row_blocks())
+
+
+def test_memory_that_ran_out_while_a_block_was_read_is_said_and_not_tried_again():
+    with pytest.raises(MemoryError), whole_says_more():
+        raise pa.ArrowMemoryError("malloc of size 64 failed")

@@ -205,3 +205,9 @@ def test_a_rate_above_the_limit_of_a_fold_is_named_with_the_remedy(linreg, confi
 def test_a_count_that_makes_no_sense(train, count, code, message):
     result = train("--set", f"evaluate.cross_validation.folds={count}")
     assert (result.code, message in result.err) == (code, True), result.err
+
+
+def test_folds_in_order_are_those_of_scikit_learn():
+    rows = np.arange(23)
+    expected = [held_out.tolist() for _, held_out in KFold(5).split(rows)]
+    assert [fold.tolist() for fold in folds(rows, 5, shuffle=False, seed=0)] == expected

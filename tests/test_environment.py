@@ -71,13 +71,14 @@ def test_what_is_honoured_stays_and_what_would_break_a_library_goes(monkeypatch)
         "MPLCONFIGDIR": "/tmp",
         "CUDA_VISIBLE_DEVICES": "1",
     }
-    gone = {"MPLBACKEND": "x", "NUMBA_DEBUG": "1", "OPENBLAS_NUM_THREADS": "0"}
+    gone = {"MPLBACKEND": "x", "NUMBA_DEBUG": "1", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1", "OPENBLAS_NUM_THREADS": "0"}
     for name, value in {**kept, **gone}.items():
         monkeypatch.setenv(name, value)
     process.set_up()
     assert {name: os.environ.get(name) for name in kept} == kept
     assert {name: os.environ.get(name) for name in gone} == {
-        "MPLBACKEND": None, "NUMBA_DEBUG": None, "OPENBLAS_NUM_THREADS": "1",
+        "MPLBACKEND": None, "NUMBA_DEBUG": None, "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": None,
+        "OPENBLAS_NUM_THREADS": "1",
     }  # fmt: skip
 
 

@@ -14,8 +14,9 @@ PACKAGE = REPOSITORY / "linreg_cli"
 ORDER = {
     "linreg_cli": [
         "addresses", "lookalike", "patterns", "errors", "launched", "seeds", "wording", "decimals", "readers",
-        "remedies", "stored_remedies", "fixes", "forks", "blas", "calls", "decisions", "findings", "paths", "files",
-        "cache", "metric_paths", "gates", "ranks", "config", "data", "model", "optim", "least_squares", "statistics",
+        "remedies", "stored_remedies", "fixes", "temporary", "forks", "process_wide", "torch_modes", "blas", "calls",
+        "decisions", "findings", "paths", "files", "cache",
+        "metric_paths", "gates", "ranks", "config", "data", "model", "optim", "least_squares", "statistics",
         "convergence", "runs", "sweeps", "evaluation", "export", "figures", "report", "trackers", "starter", "pipeline",
         "inspection", "api", "estimator", "cli", "__main__",
     ],

@@ -143,13 +143,6 @@ def test_a_full_disk_leaves_everything_in_memory(count, small_groups, monkeypatc
     assert files[0].file.closed
 
 
-def test_a_folder_that_cannot_be_written_leaves_everything_in_memory(small_groups, monkeypatch):
-    monkeypatch.setenv("TMPDIR", "/nowhere/at/all")
-    monkeypatch.setattr(on_disk.tempfile, "gettempdir", lambda: "/nowhere/at/all")
-    values = table()
-    np.testing.assert_array_equal(poured(values, [100])["c"], values[2])
-
-
 @pytest.mark.parametrize("count", [0, 3])
 def test_a_full_disk_is_an_error_where_the_columns_take_more_than_the_limit(count, small_groups, monkeypatch):
     monkeypatch.setattr(on_disk, "open_nameless", lambda: Failing(count))
@@ -205,7 +198,6 @@ def test_a_file_that_cannot_be_read_back_is_a_data_error(small_groups, monkeypat
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are listed under /proc")
 def test_the_file_has_no_name_and_is_closed_with_its_last_column(small_groups, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(on_disk.tempfile, "tempdir", None)
 
     def still_open():
         links = [os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]

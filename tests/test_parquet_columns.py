@@ -35,9 +35,7 @@ def whole(parts, name):
 
 
 def read(parts, marks=()):
-    return read_numbers(
-        [TableFile(str(part)) for part in parts], ["x", "g", "i", "s"], marks, lambda _, action: action()
-    )
+    return read_numbers([TableFile(str(part)) for part in parts], ["x", "g", "i", "s"], marks)
 
 
 @pytest.mark.parametrize("cells", [4, 2**18], ids=["groups of two", "all at once"])
@@ -116,7 +114,7 @@ def test_columns_of_short_types_take_half_of_the_space_on_the_disk_and_give_the_
     plain, long = exact_columns()
     pq.write_table(pa.table(plain), tmp_path / "t.parquet")
     files = [TableFile(str(tmp_path / "t.parquet"))]
-    found = read_numbers(files, list(plain), (), lambda _, action: action())
+    found = read_numbers(files, list(plain), ())
     assert os.fstat(handles[0].fileno()).st_size == 1_000 * sum(long.get(name, 4) for name in plain)
     for name, values in plain.items():
         assert found[name].values[0:1_000].tobytes() == values.astype(np.float64).tobytes(), name
@@ -131,7 +129,7 @@ def test_a_column_that_is_short_in_one_part_only_is_kept_in_full(tmp_path, monke
     for place, values in enumerate(parts):
         pq.write_table(pa.table({"x": values}), tmp_path / f"{place}.parquet")
     files = [TableFile(str(tmp_path / f"{place}.parquet")) for place in range(2)]
-    found = read_numbers(files, ["x"], (), lambda _, action: action())["x"].values
+    found = read_numbers(files, ["x"], ())["x"].values
     assert found[0:20].tolist() == [0.5] * 10 + [0.1] * 10
 
 

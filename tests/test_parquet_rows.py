@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from linreg_cli.data.columns.on_disk import folder
 from linreg_cli.data.tables import parquet_rows
 from linreg_cli.data.tables.open import open_table
 from linreg_cli.data.tables.parquet_rows import of_rows, row_batches
 from linreg_cli.errors import DataError
+from linreg_cli.temporary import folder
 
 N = 1_000
 

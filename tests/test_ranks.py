@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import logging
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -14,7 +16,8 @@ import yaml
 from conftest import REPOSITORY
 from thread_ranks import Several
 
-from linreg_cli.cli.ranks import end_with
+from linreg_cli.cli.launch import launch
+from linreg_cli.cli.ranks import end_with, join
 from linreg_cli.launched import size_of
 
 CONFIG = """name: r
@@ -488,6 +491,35 @@ def test_the_first_of_the_processes_is_terminated_once_its_launcher_has_ended(mo
     end_with(7, every=0.0)
     assert sent == [(os.getpid(), signal.SIGTERM)]
     assert next(parents, None) is None
+
+
+def test_processes_that_wait_for_each_other_do_not_outlive_their_launcher(monkeypatch):
+    """The place where they meet is in the launcher, which is killed while they start."""
+    asked, killed = threading.Event(), []
+    monkeypatch.setattr("linreg_cli.cli.ranks._launcher", 0)
+    for name, value in {"WORLD_SIZE": "2", "RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.setattr(os, "kill", lambda *signal_to: (killed.append(signal_to), asked.set()))
+    monkeypatch.setattr("linreg_cli.ranks.group.Ranks.join", lambda launch: asked.wait(60))
+    assert join() is True
+    assert killed == [(os.getpid(), signal.SIGTERM)]
+
+
+def test_a_launch_needs_no_folder_that_it_could_leave_when_it_is_killed(tmp_path, monkeypatch):
+    seen = []
+
+    def launched_by(config, program):
+        config.logs_specs.reify({0: {}, 1: {}})
+        return lambda *words: seen.append(os.listdir(tmp_path))
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("torch.distributed.launcher.api.elastic_launch", launched_by)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(logging, "disable", lambda _: None)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    assert launch(2) == 0
+    assert seen == [[]]
 
 
 def test_a_run_without_shards_is_not_resumed_by_several_processes(linreg, place):

@@ -4,11 +4,9 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 from typing import TYPE_CHECKING
 
 from linreg_cli.cli import output
-from linreg_cli.cli.temporary import temporary_folder
 from linreg_cli.errors import Fault
 from linreg_cli.runs.signals import SIGNALS
 
@@ -31,21 +29,20 @@ def launch(count: int) -> int:
     logging.disable(logging.CRITICAL)  # the launcher's own words; rank 0 says what happened
     os.environ[STARTED_BY_NPROC] = str(count)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
-    with temporary_folder(tempfile.gettempdir()) as folder:
-        config = LaunchConfig(
-            min_nodes=1, max_nodes=1, nproc_per_node=count, run_id=os.urandom(8).hex(), rdzv_backend="c10d",
-            rdzv_endpoint="localhost:0", max_restarts=0, local_addr="127.0.0.1",
-            logs_specs=DefaultLogsSpecs(log_dir=str(folder)),
-        )  # fmt: skip
-        try:
-            elastic_launch(config, sys.executable)("-m", "linreg_cli", *sys.argv[1:])
-        except SignalException as error:
-            return 128 + int(error.sigval)
-        except ChildFailedError as error:
-            return _code(error, count)
-        finally:  # the launcher's own handlers would raise from here on
-            for number in {*SIGNALS, *([signal.SIGQUIT] if hasattr(signal, "SIGQUIT") else [])}:
-                signal.signal(number, signal.SIG_IGN)
+    config = LaunchConfig(
+        min_nodes=1, max_nodes=1, nproc_per_node=count, run_id=os.urandom(8).hex(), rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0", max_restarts=0, local_addr="127.0.0.1",
+        logs_specs=DefaultLogsSpecs(log_dir=os.devnull),  # so that no folder is left when this process is killed
+    )  # fmt: skip
+    try:
+        elastic_launch(config, sys.executable)("-m", "linreg_cli", *sys.argv[1:])
+    except SignalException as error:
+        return 128 + int(error.sigval)
+    except ChildFailedError as error:
+        return _code(error, count)
+    finally:  # the launcher's own handlers would raise from here on
+        for number in {*SIGNALS, *([signal.SIGQUIT] if hasattr(signal, "SIGQUIT") else [])}:
+            signal.signal(number, signal.SIG_IGN)
     return 0
 
 

@@ -35,6 +35,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 #: Variables for interactive use of libraries, which notebooks and debugging sessions leave in the environment: a back
 #: end of matplotlib that is not installed here, numba without a compiler, torch's logs. They can only break a command.
 _FOREIGN = ("MPLBACKEND", "MATPLOTLIBRC", "NUMBA_", "TORCH_LOGS", "TORCH_TRACE", "SOURCE_DATE_EPOCH")
+#: Products of float32 on a GPU by 10 bits of each number: the promised digits would not be there.
+_SHORTENED = "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"
 #: Numbers of threads. One that is no number gives a message of its library, or its error.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS")
 _COUNT = re.compile(r"[1-9][0-9]{0,3}(,[1-9][0-9]{0,3})*\Z")
@@ -45,13 +47,13 @@ _AFFINITY, _CORES = "GOMP_CPU_AFFINITY", re.compile(r"[0-9]+(-[0-9]+(:[0-9]+)?)?
 def set_up() -> None:
     """Set garbage collection, warnings, the threads of BLAS and OpenMP, and malloc.
 
-    Variables of the environment that the user has set are kept, but for those that break a library.
+    Variables of the environment that the user has set are kept, but for those that break a library or its results.
     """
     gc.set_threshold(GARBAGE_THRESHOLD)
     for name in [*os.environ]:
         value = os.environ[name].strip()
         counts = name not in _THREADS or _COUNT.match(value)
-        if name.startswith(_FOREIGN) or not counts or (name == _AFFINITY and not _CORES.match(value)):
+        if name.startswith((*_FOREIGN, _SHORTENED)) or not counts or (name == _AFFINITY and not _CORES.match(value)):
             del os.environ[name]
     if any(option.startswith("error") for option in sys.warnoptions):
         _show_warnings_of_libraries()

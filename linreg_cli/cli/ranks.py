@@ -27,6 +27,8 @@ _RANK, _PLACE = "RANK", ("MASTER_ADDR", "MASTER_PORT")
 _RESTARTS, _THREADS = "TORCHELASTIC_RESTART_COUNT", "OMP_NUM_THREADS"
 
 _joined: "Ranks | None" = None
+#: The process that has started this one, as long as it was there.
+_launcher = 0
 
 
 def set_up() -> None:
@@ -34,8 +36,10 @@ def set_up() -> None:
 
     torchrun lets a rank have one thread where nothing else is set; here it has its share of the cores.
     """
+    global _launcher
     if not size_of(os.environ):
         return
+    _launcher = os.getppid()
     if os.environ.get(LOCAL) and (_THREADS not in os.environ or _set_by_torchrun()):
         os.environ[_THREADS] = str(max(1, _cores() // local_size(os.environ)))
     if _number(os.environ) > 0 and not _missing(size_of(os.environ)):
@@ -84,9 +88,9 @@ def join(nproc: int | None = None) -> "Ranks | None":
     if size <= 1:
         return Ranks.alone(known_as)
     with _default_signals():  # waiting for the others cannot be interrupted otherwise
+        if known_as:  # a launcher that is killed now takes with it the place where ranks meet
+            threading.Thread(target=end_with, args=(_launcher,), daemon=True).start()
         _joined = Ranks.join(known_as)
-    if known_as and _joined.rank == 0:
-        threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     return _joined
 
 

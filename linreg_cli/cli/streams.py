@@ -62,10 +62,11 @@ def spool() -> Iterator[IO[bytes]]:
 
     Raises:
         StoreError: if it cannot be written.
+        TemporaryFileError: as `folder`.
     """
     from tempfile import SpooledTemporaryFile
 
-    from linreg_cli.data.columns.on_disk import folder
+    from linreg_cli.temporary import folder
 
     with SpooledTemporaryFile(_IN_MEMORY, dir=folder()) as file:
         yield cast("IO[bytes]", file)

@@ -131,9 +131,8 @@ def _copied(data: str, name: str, format_: str | None, stack: contextlib.ExitSta
         TemporaryFileError: if no copy can be made.
     """
     from linreg_cli.cli.temporary import temporary_folder
-    from linreg_cli.data.columns.on_disk import folder
 
-    into = stack.enter_context(temporary_folder(folder()))
+    into = stack.enter_context(temporary_folder())
     if data == "-" and sys.stdin.isatty():
         output.prompt("standard input is a terminal; type or paste the table, and end it with Ctrl-D")
     try:

@@ -9,20 +9,19 @@ from pathlib import Path
 
 from linreg_cli.errors import TemporaryFileError
 from linreg_cli.runs.lock import hold, remove_abandoned
+from linreg_cli.temporary import folder
 
 _NAME = re.compile(r"\.linreg-[0-9a-f]{16}\.temporary")
 
 
 @contextlib.contextmanager
-def temporary_folder(parent: str) -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
     """A new folder for this user alone, removed at the end.
-
-    Args:
-        parent: the folder that it is made in.
 
     Raises:
         TemporaryFileError: if it cannot be made.
     """
+    parent = folder()
     path = Path(parent) / f".linreg-{os.urandom(8).hex()}.temporary"
     try:
         os.mkdir(path, 0o700)

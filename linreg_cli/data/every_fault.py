@@ -14,7 +14,7 @@ from linreg_cli.config.data import OfTable, TableData
 from linreg_cli.config.schema import Config
 from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.column_faults import ColumnFault, concerns_several, reported, solvable
-from linreg_cli.errors import DataError, Fault, LinregError, MissingFileError, TemporaryFileError
+from linreg_cli.errors import DataError, Fault, LinregError
 from linreg_cli.fixes import Step, together
 from linreg_cli.readers import is_program
 from linreg_cli.remedies import command
@@ -33,14 +33,14 @@ def with_every_fault(load: Callable[[Config], Dataset], config: Config, *, train
             one, and the table is not read again.
 
     Raises:
-        DataError: with every fault; those of several columns as `column_faults.reported` writes them.
-        MissingFileError, TemporaryFileError: as `load`.
+        DataError: with every fault; those of several columns as `column_faults.reported` writes them. One that is not
+            about what the table holds is as `load` raises it.
     """
     try:
         return load(config)
-    except (MissingFileError, TemporaryFileError):  # not about columns
-        raise
     except DataError as error:
+        if not error.about_content:
+            raise
         found = list(error.faults)
     assert isinstance(config.data, OfTable)
     name, works = config.data.name, False

@@ -38,14 +38,15 @@ def folds(rows: RowArray, count: int, *, shuffle: bool, seed: int) -> list[RowAr
     >>> [part.tolist() for part in folds(np.arange(5), 2, shuffle=False, seed=0)]
     [[0, 1, 2], [3, 4]]
     """
-    order = numpy_stream(seed, "folds").permutation(rows) if shuffle else rows
-    return np.array_split(order, count)
+    order = _stream(seed).permutation(rows) if shuffle else rows
+    return np.split(order, np.cumsum(_sizes(len(rows), count))[:-1])
 
 
 def fold_numbers(rows: Rows, count: int, *, shuffle: bool, seed: int) -> npt.NDArray[np.unsignedinteger[Any]]:
     """The fold of each row in ascending order, from 0, shape (n_rows,), in the smallest type that holds it.
 
-    Folds of more rows than fit into memory are kept like this. Arguments as those of `folds`, which has the same ones.
+    Folds of more rows than fit into memory are kept like this. They are those of `folds`, with its arguments: where
+    that takes the permuted rows one fold after the other, this numbers their places so and undoes the permutation.
 
     >>> fold_numbers(np.array([7, 1, 4]), 2, shuffle=False, seed=0).tolist()
     [0, 1, 0]
@@ -53,13 +54,22 @@ def fold_numbers(rows: Rows, count: int, *, shuffle: bool, seed: int) -> npt.NDA
     kind = np.min_scalar_type(count - 1)
     cells = array(kind.char, bytes(kind.itemsize)) * len(rows)
     found, begin = np.frombuffer(cells, kind), 0
-    for fold in range(count):
-        size = len(rows) // count + (fold < len(rows) % count)
+    for fold, size in enumerate(_sizes(len(rows), count)):
         found[begin : begin + size] = fold
         begin += size
     if shuffle:
-        unshuffle(cells, numpy_stream(seed, "folds"))
+        unshuffle(cells, _stream(seed))
     return found if isinstance(rows, RowSet) else found[np.argsort(rows)]
+
+
+def _sizes(n_rows: int, count: int) -> list[int]:
+    """The rows of each fold, in its order."""
+    return [n_rows // count + (fold < n_rows % count) for fold in range(count)]
+
+
+def _stream(seed: int) -> np.random.Generator:
+    """What the rows are permuted by."""
+    return numpy_stream(seed, "folds")
 
 
 def cross_validate(dataset: Dataset, config: Config, fit: Fit) -> Metrics:

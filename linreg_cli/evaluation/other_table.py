@@ -14,9 +14,8 @@ from linreg_cli.data.columns.rows import row_blocks
 from linreg_cli.data.dataset import SPLITS, Dataset
 from linreg_cli.data.encoding.treatments import Treatment, as_trained, treatments
 from linreg_cli.data.roles import RowWeights, checked_weights, weight_column
-from linreg_cli.data.tables.blocks import NotInBlocksError
+from linreg_cli.data.tables.blocks import NotInBlocksError, whole_says_more
 from linreg_cli.data.tables.table import Cells, Table
-from linreg_cli.errors import DataError, TemporaryFileError
 from linreg_cli.evaluation.metrics import ErrorSums, Metrics, split_metrics
 from linreg_cli.evaluation.predictions import predicted_blocks
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, largest_block, raw_inputs
@@ -99,16 +98,12 @@ def metrics_in_blocks(saved: SavedModel, table: Table) -> Metrics:
         TemporaryFileError: if there is no room for a temporary file that reading in blocks needs.
     """
     sums, n_rows = _Sums(saved), 0
-    try:
+    with whole_says_more():
         for dataset, n_read in _used_rows(saved, table):
             n_rows = n_read
             if dataset is not None:
                 sums.add(dataset)
             del dataset  # before the next rows are read
-    except TemporaryFileError:
-        raise
-    except DataError as error:
-        raise NotInBlocksError(str(error)) from None
     metrics = sums.metrics()
     return {**metrics, "dropped": n_rows - metrics["n"]} if n_rows > metrics["n"] else metrics
 

@@ -12,10 +12,10 @@ from linreg_cli.data.columns.arrow import to_arrow
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Mask, RawColumn, rows_where
 from linreg_cli.data.encoding.column_faults import reporting
 from linreg_cli.data.summary import UsedColumn, together, used_columns
-from linreg_cli.data.tables.blocks import NotInBlocksError, cells_of, cells_of_block
+from linreg_cli.data.tables.blocks import NotInBlocksError, cells_of, cells_of_block, whole_says_more
 from linreg_cli.data.tables.part_rows import naming_parts
 from linreg_cli.data.tables.table import Cells, Table
-from linreg_cli.errors import DataError, TemporaryFileError
+from linreg_cli.errors import DataError
 from linreg_cli.evaluation.intervals import Asked, ends, load_factor
 from linreg_cli.evaluation.other_table import weight_columns, weights_in
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, largest_block, open_for, raw_inputs
@@ -154,12 +154,8 @@ class Predictions:
             NotInBlocksError: for a table that must be read as a whole, and one in which something is wrong.
             TemporaryFileError: if there is no room for a temporary file that reading in blocks needs.
         """
-        try:
+        with whole_says_more():
             yield from self._predicted_batches()
-        except TemporaryFileError:
-            raise
-        except (DataError, pa.ArrowInvalid) as error:
-            raise NotInBlocksError(str(error)) from None
         if not self.n_rows:
             raise NotInBlocksError("the table has no rows")
 

@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import repeated, to_arrow
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Rows, take
-from linreg_cli.data.columns.on_disk import folder
 from linreg_cli.data.columns.row_file import LARGEST_ARRAY
 from linreg_cli.data.columns.row_set import RowArray
 from linreg_cli.data.columns.rows import as_slice, count, part, pick
@@ -25,6 +24,7 @@ from linreg_cli.data.tables.write import write_table
 from linreg_cli.errors import TemporaryFileError
 from linreg_cli.evaluation.metrics import ErrorSums
 from linreg_cli.model import LinearFormula
+from linreg_cli.temporary import folder
 
 if TYPE_CHECKING:  # several processes are rare
     from linreg_cli.ranks.group import Ranks
@@ -221,7 +221,7 @@ def _make(ranks: "Ranks", rows: int, number: int, formula: LinearFormula) -> tup
     sizes, skipped = dict[str, int](), len(_header(lines_of(formula, dataset)))
     try:
         with contextlib.ExitStack() as stack:
-            file = stack.enter_context(tempfile.SpooledTemporaryFile(LARGEST_ARRAY))
+            file = stack.enter_context(tempfile.SpooledTemporaryFile(LARGEST_ARRAY, dir=folder()))
             for split, batch in all_lines(formula, dataset, errors):
                 own = _csv(batch)[skipped:]
                 sizes[split] = sizes.get(split, 0) + file.write(own)

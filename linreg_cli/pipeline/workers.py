@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from linreg_cli.runs.signals import StopRequests
+from linreg_cli.temporary import folder
 
 #: Seconds between two looks for a signal, and for processes to end by themselves after one.
 _LOOK, _GRACE = 0.2, 15.0
@@ -33,7 +34,7 @@ class Worker:
 
     def __init__(self, command: Sequence[str], environment: dict[str, str], events: "Events") -> None:
         self.task: dict[str, Any] | None = None
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+        self._errors = tempfile.TemporaryFile(dir=folder())  # noqa: SIM115 - closed by `end`
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment
         )

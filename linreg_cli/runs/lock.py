@@ -17,8 +17,8 @@ OWNER_FILE = ".owner"
 
 #: `in_use` takes the lock for an instant, so `hold` tries again before it reports that a run is in use.
 _ATTEMPTS, _PAUSE_SECONDS = 20, 0.01
-#: Age of a temporary folder that is removed: a lock is taken an instant after the folder is made.
-_ABANDONED_SECONDS = 3600
+#: Age of a temporary folder that is removed, in seconds: a lock is taken an instant after the folder is made.
+_ABANDONED_SECONDS = 60
 
 
 class RunLock:

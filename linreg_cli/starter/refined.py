@@ -10,6 +10,7 @@ from linreg_cli.config.data import TableData
 from linreg_cli.config.formats import table_stem
 from linreg_cli.config.roles import WEIGHT, column_roles
 from linreg_cli.config.source import ConfigText
+from linreg_cli.config.terms import Term
 from linreg_cli.convergence.on_disk import decide, problem_within_limit, streamed
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
@@ -109,45 +110,55 @@ def _has_dependence(problem: Problem, preprocessor: Preprocessor) -> bool:
 
 def _encoded(choices: Choices, reading: Reading, overrides: Sequence[str]) -> Encoded:
     """The table split and encoded as the config says, without the columns that have no value in a train row."""
-    config = load_config([as_config(choices.path, config_text(choices, reading.source))], overrides).config
-    source = config.data
-    assert isinstance(source, TableData)
+    config, source = _config(choices, reading, overrides)
     labels = None
     if source.split.column is not None:
         cells = reading.table.read((), text=[source.split.column])
         labels = text_column(cells, source.split.column, reading.missing_values, reading.source.name)
     split = splitter(source, config, labels)
-    empty = _empty(reading, choices, split)
-    if empty:
+    if empty := _empty(reading, choices, split):
         choices = _without(choices, empty, reading)
-        config = load_config([as_config(choices.path, config_text(choices, reading.source))], overrides).config
-        assert isinstance(config.data, TableData)
-        source = config.data
+        config, source = _config(choices, reading, overrides)
+    terms = _terms(choices, config, source, reading)
+    parts, faults = date_parts(reading.cells, terms, reading.missing_values, source.name)
+    if faults:
+        raise DataError(faults)
+    raw = {name: parts.get(name) or reading.raw[name] for name in (*read_columns(terms), *choices.targets)}
+    treated = feature_treatments(config.preprocess, terms, choices.targets, reading.table.columns)
+    dataset = assemble(source.name, raw, choices.targets, config, split, treated, terms=terms)
+    on_disk = streamed(config)
+    if on_disk.data.split != source.split and decide(config, dataset).value:
+        # the rows that will be trained on, and no list of their numbers
+        assert isinstance(on_disk.data, TableData)
+        config, split = on_disk, splitter(on_disk.data, on_disk, labels)
+        dataset = assemble(source.name, raw, choices.targets, config, split, treated, terms=terms)
+    return Encoded(choices, config, _with_weights(dataset, config, reading))
+
+
+def _config(choices: Choices, reading: Reading, overrides: Sequence[str]) -> tuple[Config, TableData]:
+    """The config of the choices, and its table."""
+    text = config_text(choices, reading.source)
+    config = load_config([as_config(choices.path, text)], overrides).config
+    assert isinstance(config.data, TableData)
+    return config, config.data
+
+
+def _terms(choices: Choices, config: Config, source: TableData, reading: Reading) -> tuple[Term, ...]:
+    """The features.
+
+    Raises:
+        DataError: if none is left, with the reasons.
+    """
     table = reading.table
     try:
-        terms = choose_features(
+        return choose_features(
             table.columns, choices.targets, source.features, source.ignore, roles=column_roles(config),
             index=table.index, name=source.name,
         )  # fmt: skip
     except DataError as error:
         ignored = [each for each in choices.columns if each.use == IGNORED]
         why = "; ".join(f"{each.column}: {each.why}" for each in ignored)
-        raise DataError(f"no feature is left ({why})", reading.source.name) if ignored else error from None
-    parts, faults = date_parts(reading.cells, terms, reading.missing_values, reading.source.name)
-    if faults:
-        raise DataError(faults)
-    raw = {name: parts.get(name) or reading.raw[name] for name in (*read_columns(terms), *choices.targets)}
-    treated = feature_treatments(config.preprocess, terms, choices.targets, table.columns)
-
-    def of(config: Config) -> Dataset:
-        assert isinstance(config.data, TableData)
-        split = splitter(config.data, config, labels)
-        return assemble(reading.source.name, raw, choices.targets, config, split, treated, terms=terms)
-
-    dataset, on_disk = of(config), streamed(config)
-    if on_disk.data.split != config.data.split and decide(config, dataset).value:
-        config, dataset = on_disk, of(on_disk)  # the rows that will be trained on, and no list of their numbers
-    return Encoded(choices, config, _with_weights(dataset, config, reading))
+        raise DataError(f"no feature is left ({why})", source.name) if ignored else error from None
 
 
 def _with_weights(dataset: Dataset, config: Config, reading: Reading) -> Dataset:
@@ -167,12 +178,12 @@ def _with_weights(dataset: Dataset, config: Config, reading: Reading) -> Dataset
 def _empty(reading: Reading, choices: Choices, split: Split) -> dict[Unit, str]:
     """The columns without a value in a train row."""
     known = {each.column for each in choices.columns if each.use == IGNORED}
+    gaps = {name: values for name, values in reading.raw.items() if name not in known and values.n_missing}
+    if not gaps:
+        return {}
     train = split(complete_rows(reading.raw, choices.targets))["train"]
-    return {
-        (name, False): "no cell of a train row has a value"
-        for name, values in reading.raw.items()
-        if name not in known and values.n_missing and _is_empty(values, train)
-    }
+    empty = [name for name, values in gaps.items() if _is_empty(values, train)]
+    return {(name, False): "no cell of a train row has a value" for name in empty}
 
 
 def _is_empty(values: RawColumn, rows: Rows) -> bool:

@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 
 from linreg_cli.addresses import public_address, without_secrets
 from linreg_cli.config.schema import TrackConfig
-from linreg_cli.errors import SettingError, StoreError
+from linreg_cli.errors import SettingError, StoreError, TemporaryFileError
 from linreg_cli.findings import Finding
 from linreg_cli.runs.store import RunFolder
+from linreg_cli.temporary import folder
 from linreg_cli.trackers.content import content_of
 from linreg_cli.wording import number
 
@@ -125,7 +126,11 @@ def event_file(run: RunFolder, begun: float) -> Path:
 def _answer(script: Path, given: dict[str, Any], environment: dict[str, str]) -> dict[str, Any] | str:
     """What the last line of a process says, as JSON, or why there is none."""
     command = [sys.executable, "-P", str(script)]
-    with _started(command, given, os.environ | environment) as process:
+    with contextlib.ExitStack() as stack:
+        try:
+            process = stack.enter_context(_started(command, given, os.environ | environment))
+        except (OSError, TemporaryFileError) as error:  # such as a full disk
+            return str(error)
         lines: queue.Queue[str | None] = queue.Queue()
         errors: list[str] = []
         threading.Thread(target=_read, args=(process.stdout, lines.put), daemon=True).start()
@@ -155,7 +160,7 @@ def _started(
 ) -> Iterator[subprocess.Popen[str]]:
     """A process that ends with the block, with values as JSON on its standard input."""
     pipe = subprocess.PIPE
-    with tempfile.TemporaryFile() as file:  # a pipe would have to be fed while its process may be ending
+    with tempfile.TemporaryFile(dir=folder()) as file:  # a pipe would have to be fed while its process may be ending
         file.write(json.dumps(given).encode())
         file.seek(0)
         process = subprocess.Popen(

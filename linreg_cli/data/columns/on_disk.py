@@ -5,7 +5,6 @@ thousands of times. So columns beyond a small buffer are kept on the disk and re
 name, so that nothing is left of it however the process ends.
 """
 
-import os
 import tempfile
 import weakref
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from linreg_cli.data.columns.kinds import Column, Values
 from linreg_cli.data.columns.number_file import NumberFile, StoredColumn
 from linreg_cli.errors import TemporaryFileError
+from linreg_cli.temporary import folder
 from linreg_cli.wording import bytes_of
 
 #: A group has `GROUP_CELLS` numbers (4 MiB): the size of a table that stays in memory, and of one write. The group of
@@ -202,7 +202,12 @@ class NumberPlaces:
 
 
 def open_nameless() -> FileIO:
-    """An unbuffered temporary file without a name. The caller closes it."""
+    """An unbuffered temporary file without a name. The caller closes it.
+
+    Raises:
+        OSError: if it cannot be made.
+        TemporaryFileError: as `folder`.
+    """
     return tempfile.TemporaryFile(prefix="linreg-", dir=folder(), buffering=0)
 
 
@@ -222,13 +227,6 @@ def refuse_beyond(memory_limit: int | None, needed: int, why: str | None) -> Non
     message = f"a temporary file with columns cannot be written: {why}; in memory they would take more than "
     message += f"data.memory_limit ({bytes_of(memory_limit)}); set TMPDIR to a folder on another disk, or raise it"
     raise TemporaryFileError(message, folder())
-
-
-def folder() -> str:
-    """The folder of temporary files: `TMPDIR`, else /var/tmp, since /tmp may be in memory, else the system's."""
-    if not os.environ.get("TMPDIR") and os.access("/var/tmp", os.W_OK | os.X_OK):
-        return "/var/tmp"
-    return tempfile.gettempdir()
 
 
 def _write(file: FileIO, rows: Column) -> None:

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.data.columns.kinds import BLOCK_ROWS
-from linreg_cli.data.columns.on_disk import folder, open_nameless
+from linreg_cli.data.columns.on_disk import open_nameless
 from linreg_cli.data.columns.rows import Matrix, RowsOnAccess
 from linreg_cli.errors import TemporaryFileError
+from linreg_cli.temporary import folder
 from linreg_cli.wording import bytes_of
 
 Array = npt.NDArray[Any]

@@ -1,9 +1,11 @@
 """Reading tables block by block: numbers are stored once, as float64; other columns as Arrow chunks."""
 
+import contextlib
 import contextvars
 import itertools
 import math
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +19,9 @@ from linreg_cli.data.columns.arrow import is_text_type, plain_numbers, release_u
 from linreg_cli.data.columns.cell_counts import added, missing_and_infinite
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Numbers, as_number
 from linreg_cli.data.columns.on_disk import NumberSink
+from linreg_cli.data.tables.leading_zeros import LeadingZerosError
 from linreg_cli.data.tables.table import Cells, is_number_type
+from linreg_cli.errors import DataError
 
 Item = TypeVar("Item")
 
@@ -37,6 +41,30 @@ class UnevenLinesError(ValueError):
 
 class NotInBlocksError(ValueError):
     """A table that must be read as a whole: its lines do not show where its rows end, or something is wrong in it."""
+
+
+@contextlib.contextmanager
+def whole_says_more() -> Iterator[None]:
+    """A context in which what is wrong with a table says that it must be read as a whole, which finds all of it.
+
+    Other errors are left as they are: reading an object that is gone again, or without the temporary file for which
+    there is no space, would not be what was asked for.
+
+    Raises:
+        NotInBlocksError: for what is wrong in the table, and rows that do not end with their lines.
+
+    >>> with whole_says_more():
+    ...     raise DataError("'?' is not a number", "t.csv, row 2")
+    Traceback (most recent call last):
+    linreg_cli.data.tables.blocks.NotInBlocksError: t.csv, row 2: '?' is not a number
+    """
+    try:
+        yield
+    except (DataError, UnevenLinesError, LeadingZerosError, pa.ArrowException, UnicodeDecodeError) as error:
+        if isinstance(error, MemoryError) or (isinstance(error, DataError) and not error.about_content):
+            raise
+        # Arrow counts the rows of the block
+        raise NotInBlocksError(re.sub(r"\bRow #\d+: ", "", str(error))) from None
 
 
 class ColumnSink:

@@ -1,7 +1,6 @@
 """CSV and TSV files, plain or compressed, one or several, read by pyarrow, with errors that name the line."""
 
 import functools
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -17,13 +16,13 @@ from linreg_cli.data.tables.blocks import (
     UnevenLinesError,
     cells_of,
     cells_of_block,
+    whole_says_more,
 )
 from linreg_cli.data.tables.csv_faults import of_every_row, with_wide_marks
 from linreg_cli.data.tables.csv_part import CsvPart, as_it_is
 from linreg_cli.data.tables.exact_kinds import ExactKinds
 from linreg_cli.data.tables.leading_zeros import LeadingZerosError
 from linreg_cli.data.tables.location import Location
-from linreg_cli.data.tables.object_stores import ObjectError
 from linreg_cli.data.tables.table import Cells, refused
 from linreg_cli.data.tables.text_format import AsText, TextFormat
 from linreg_cli.data.tables.text_numbers import as_exact_numbers, as_numbers
@@ -141,7 +140,7 @@ class CsvTable:
 
     def _read_whole(self, options: pcsv.ConvertOptions) -> Cells | None:
         """The cells of files that cannot be read in blocks; None if `_read_as_text` is needed."""
-        if self.text.thousands is not None:
+        if self.text.thousands is not None or self.text.units:
             return None
         try:
             if any(part.may_have_leading_zeros() for part in self._parts):
@@ -172,7 +171,10 @@ class CsvTable:
     def _parsed(self, options: pcsv.ConvertOptions, rows: tuple[int, int] | None = None) -> Iterator[pa.Table]:
         """The rows in blocks, or those from one to another; raises as `_read_in_blocks`."""
         numbers = self._numbers_of(options)
-        grouped = bool(numbers) and self.text.thousands is not None  # which pyarrow does not read
+        # what pyarrow does not read
+        grouped = bool(numbers) and (
+            self.text.thousands is not None or any(self.text.of(each).unit for each in numbers)
+        )
         if grouped:
             options = self._options(dict.fromkeys(options.include_columns, pa.string()))
         for part, own in self._parts_of(rows):
@@ -257,12 +259,8 @@ class CsvTable:
 
     def n_rows(self) -> int:
         """See `Table.n_rows`. Ends of lines are counted."""
-        try:
+        with whole_says_more():
             return sum(part.n_lines for part in self._parts)
-        except ObjectError:
-            raise
-        except (UnevenLinesError, UnicodeDecodeError, DataError) as error:
-            raise NotInBlocksError(str(error)) from None
 
     def cell_blocks(
         self,
@@ -277,13 +275,8 @@ class CsvTable:
             yield cells_of_block(block, columns, self._missing_values)
 
     def _in_blocks(self, options: pcsv.ConvertOptions, rows: tuple[int, int] | None = None) -> Iterator[pa.Table]:
-        try:
+        with whole_says_more():
             yield from self._parsed(options, rows)
-        except ObjectError:
-            raise
-        except (UnevenLinesError, LeadingZerosError, pa.ArrowInvalid, UnicodeDecodeError, DataError) as error:
-            # Arrow counts the rows of the block
-            raise NotInBlocksError(re.sub(r"\bRow #\d+: ", "", str(error))) from None
 
     def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:
         """See `Table.typing`."""
@@ -296,7 +289,7 @@ class CsvTable:
         """See `Table.numbers`."""
         wanted, found = set(columns), []
         for column, cells in zip(table.column_names, table.columns, strict=True):
-            values = as_numbers(cells, self._missing_values, self.text) if column in wanted else None
+            values = as_numbers(cells, self._missing_values, self.text.of(column)) if column in wanted else None
             found.append(cells if values is None else values)
         return pa.Table.from_arrays(found, names=table.column_names)
 
@@ -306,7 +299,7 @@ class CsvTable:
         for column, cells in zip(table.column_names, table.columns, strict=True):
             values = as_exact_numbers(cells, self._missing_values, whole=not self.text.is_plain)
             if values is None and column in wanted:
-                values = as_numbers(cells, self._missing_values, self.text)
+                values = as_numbers(cells, self._missing_values, self.text.of(column))
             found.append(cells if values is None or values.null_count == len(values) else values)
         return pa.Table.from_arrays(found, names=table.column_names)
 

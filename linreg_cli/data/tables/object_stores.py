@@ -37,6 +37,8 @@ _DENIED = {
 class ObjectError(DataError):
     """A store that cannot be read, or an object that is not there or not what it was."""
 
+    about_content = False
+
 
 class ObjectStore:
     """The store of an address.

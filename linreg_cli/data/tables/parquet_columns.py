@@ -4,9 +4,8 @@ A reader holds a page and a dictionary of each column that it reads, two to four
 reading one after the other costs no more than reading all at once.
 """
 
-import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,6 @@ def read_numbers(
     parts: Sequence[TableFile],
     names: Sequence[str],
     marks: Sequence[float],
-    guarded: Callable[[TableFile, Callable[[], None]], None],
     rows: tuple[int, int] | None = None,
     memory_limit: int | None = None,
 ) -> dict[str, Numbers]:
@@ -42,14 +40,13 @@ def read_numbers(
         parts: Parquet files, in order.
         names: of the columns, at least one.
         marks: numbers that mean 'missing'.
-        guarded: calls a function that reads a part.
         rows: the first row of all parts, from 0, and one past the last; None: all.
         memory_limit: as for `NumberPlaces`, which raises.
+
+    Raises:
+        DataError: for a part that cannot be read.
     """
-    about: list[tuple[int, pa.Schema]] = []
-    most = reader_bytes(memory_limit)
-    for part in parts:
-        guarded(part, functools.partial(_note, part, about))
+    about, most = list(map(_noted, parts)), reader_bytes(memory_limit)
     begin, end = (0, sum(count for count, _ in about)) if rows is None else rows
     dtypes = []
     for name in names:
@@ -59,8 +56,8 @@ def read_numbers(
     for part, (count, _) in zip(parts, about, strict=True):
         own = max(begin - at, 0), min(end - at, count)
         if own[0] < own[1]:
-            put = functools.partial(_put, part, names, marks, places, counts, at + own[0] - begin, own, most)
-            guarded(part, put)
+            with part.reading(".parquet"):
+                _put(part, names, marks, places, counts, at + own[0] - begin, own, most)
         at += count
     release_unused()
     columns = places.columns().items()
@@ -85,13 +82,13 @@ def shape_of(path: str) -> tuple[int, int] | None:
     return sum(int(each.num_rows) for each in ends), int(ends[0].num_columns)
 
 
-def _note(part: TableFile, about: list[tuple[int, pa.Schema]]) -> None:
-    """Append the number of rows of a part, and its schema; all of its metadata are as large as a block of rows."""
+def _noted(part: TableFile) -> tuple[int, pa.Schema]:
+    """The number of rows of a part, and its schema; all of its metadata are as large as a block of rows."""
     import pyarrow.parquet as pq
 
-    with part.opened() as bytes_:
+    with part.reading(".parquet"), part.opened() as bytes_:
         found = pq.read_metadata(bytes_)
-    about.append((int(found.num_rows), found.schema.to_arrow_schema()))
+        return int(found.num_rows), found.schema.to_arrow_schema()
 
 
 def row_groups(metadata: Any, rows: tuple[int, int] | None) -> tuple[list[int], int]:

@@ -14,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import release_unused
-from linreg_cli.data.columns.on_disk import folder, open_nameless
+from linreg_cli.data.columns.on_disk import open_nameless
 from linreg_cli.errors import TemporaryFileError
+from linreg_cli.temporary import folder
 
 #: Bytes that a reader holds of a column, at most: a page and a dictionary of the usual size as they are written, and
 #: the dictionary as numbers; and besides, however small these are (48 to 70 kB were measured).

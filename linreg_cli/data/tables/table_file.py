@@ -99,6 +99,24 @@ class TableFile:
         return max(_BUFFER, min(_OBJECT_BUFFER, ALL_BUFFERS // max(1, n_columns)))
 
     @contextlib.contextmanager
+    def reading(self, kind: str) -> Iterator[None]:
+        """A context in which errors of Arrow and of the system are those of a user.
+
+        Args:
+            kind: the format that is read, as its suffix.
+
+        Raises:
+            DataError: if the file cannot be read.
+        """
+        try:
+            yield
+        except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
+            if isinstance(error, MemoryError):  # which Arrow raises of its own
+                raise
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise DataError(f"cannot be read as {kind}: {reason}", self.name) from None
+
+    @contextlib.contextmanager
     def _same_object(self) -> Iterator[pa.NativeFile]:
         assert self._store is not None
         with self._store.opened() as (file, mark):

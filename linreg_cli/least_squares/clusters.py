@@ -9,6 +9,8 @@ from linreg_cli.data.columns.codes import distinct, narrow, positions_in
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Codes
 from linreg_cli.least_squares.decompositions import Array
 
+#: Whole numbers up to so many times their number are clusters that are looked up, and not sorted.
+_SPARSE = 8
 #: Scores of clusters that are in memory at once, 16 MiB.
 SCORES = 2**21
 
@@ -35,12 +37,24 @@ class Clusters:
         """
         values = np.asarray(labels).reshape(-1)
         starts = range(0, len(values), BLOCK_ROWS)
+        if values.dtype.kind == "i" and 0 <= values.min(initial=0) <= values.max(initial=0) < _SPARSE * len(values):
+            return cls._of_codes(values)
         kinds = distinct(values[start : start + BLOCK_ROWS] for start in starts)
         codes = narrow(np.empty(len(values), np.int8), len(kinds))
         for start in starts:
             block = values[start : start + BLOCK_ROWS]
             codes[start : start + len(block)] = positions_in(kinds, block)
         return cls(codes, len(kinds))
+
+    @classmethod
+    def _of_codes(cls, values: Codes) -> "Clusters":
+        """As `of`, of whole numbers from 0, which need not be sorted."""
+        occurs = np.zeros(int(values.max()) + 1, dtype=bool)
+        occurs[values] = True
+        count = int(np.count_nonzero(occurs))
+        if count == len(occurs):
+            return cls(narrow(values, count), count)
+        return cls(narrow(np.cumsum(occurs, dtype=np.int32) - 1, count)[values], count)
 
     def groups(self, n_parameters: int) -> list[range]:
         """Consecutive clusters whose scores are in memory at once, whatever memory there is.

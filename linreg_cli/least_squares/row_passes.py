@@ -4,7 +4,7 @@ Each pass takes a factor without weights (`Factor.bare`); those of the rows are 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,13 +56,13 @@ def measure_rows(optimum: Optimum, rows: DividedRows, target: int, clusters: Clu
     first, *further = [range(0)] if clusters is None else clusters.groups(factor.n_parameters)
     about, codes = (factor.bare, weights, level, target), None if clusters is None else clusters.codes
     found = rows.of_parts(_measures, *about, codes, first, keep=lambda *columns: sink.add(columns))
-    meat, ones, scores = (in_order(each) for each in zip(*found, strict=True))
+    meat, ones = (in_order(each) for each in list(zip(*found, strict=True))[:2])
     meats = {"HC3": meat}
     if clusters is not None and clusters.count > 1:
-        squares = scores.T @ scores
+        squares = _squares([scores for *_, scores in found])
+        del found  # whose scores take as much as those of the next group
         for group in further:
-            scores = in_order(rows.of_parts(_scores, *about, codes, group))
-            squares += scores.T @ scores
+            squares += _squares(rows.of_parts(_scores, *about, codes, group))
         meats["cluster"] = clusters.meat(squares, factor.n_samples, factor.n_parameters)
     columns = sink.columns()
     residuals = columns["residual"]
@@ -105,6 +105,13 @@ def _scores(part: Part, factor: Factor, weights: Array, level: float, target: in
             q, residuals = _whitened_and_residuals(part, factor, weights, level, target, rows)
             _add_scores(scores, own, group, q, residuals)
     return scores
+
+
+def _squares(found: Sequence[Array]) -> Array:
+    """S'S of the scores of some clusters, of which each part of the rows has found its own."""
+    scores = in_order(found)
+    squares: Array = scores.T @ scores
+    return squares
 
 
 def _add_scores(scores: Array, codes: Codes, group: range, q: Array, residuals: Array) -> None:

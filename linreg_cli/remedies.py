@@ -139,8 +139,13 @@ def leave_out(*columns: str) -> str:
     ...     print(leave_out("sold"), leave_out("log(area)"), sep="\n")
     data.features: ["*", 'log(area)'] and data.ignore: [sold]
     data.features: ["*", 'days(sold)']
+    >>> with about({"data.features": ("x",)}):
+    ...     leave_out("x")
+    'other columns in data.features'
     """
     values = without(*columns)
+    if values.get("data.features") == []:
+        return "other columns in data.features"
     reader = program()
     return settings(values) if reader is None else reader.without(columns, values)
 
@@ -206,6 +211,21 @@ def for_columns(columns: Sequence[str], key: str, value: Any) -> str:
     """
     given = _given.get().get("preprocess.columns", {})
     return setting("preprocess.columns", {**given, **{each: {**given.get(each, {}), key: value} for each in columns}})
+
+
+def for_units(units: Mapping[str, str]) -> str:
+    """The line that names the units of columns, besides those that the config names already.
+
+    >>> with about({"data.units": {"rate": "%"}}):
+    ...     for_units({"price": "EUR"})
+    'data.units: {rate: "%", price: EUR}'
+    """
+    return setting("data.units", all_units(units))
+
+
+def all_units(units: Mapping[str, str]) -> dict[str, str]:
+    """The units of columns, and those that the config names already."""
+    return {**_given.get().get("data.units", {}), **units}
 
 
 def also_missing(cell: str, column: str, marks: Sequence[str]) -> str:

@@ -58,6 +58,10 @@ COLUMNS = {
     "a part of the target": ([f"{y - x:.3f}" for x, y in zip(X, Y, strict=True)], {}),
     "below float32": (["1e-60"] * N, {"train": {"dtype": "float32"}, "preprocess": {"standardize": False}}),
     "a unit": ([f"{2 + 2 * (row % 2)}WD" for row in range(N)], {}),
+    "units": ([f"{2.5 * row:.1f} kg" for row in range(N)], {}),
+    "units that could be levels": ([f"{2.5 * row:.1f} kg" for row in range(N)], ONE_HOT),
+    "money that could be levels": ([f"\u20ac {row % 7}" for row in range(N)], ONE_HOT),
+    "a word among units": (["abc", *(f"{row} %" for row in range(N - 1))], {}),
     "beyond float32": (_with("1e39"), {"train": {"dtype": "float32"}, "preprocess": {"standardize": False}}),
     "a level for each level of another": (LEVELS, {"preprocess": {"categorical": "one_hot", "drop_first": False}}),
 }
@@ -91,6 +95,10 @@ FILES = {
     ),
     "row names": _file("x,y\n" + "".join(f'"{row}",{x},{y}\n' for row, (x, y) in enumerate(ROWS))),
     "a column without a name": _file(",x,y\n" + "".join(f"{row},{x},{y}\n" for row, (x, y) in enumerate(ROWS))),
+    "two columns with units": _file("a,x,y\n" + "".join(f"{row} %,{x},{y} $\n" for row, (x, y) in enumerate(ROWS))),
+    "units and decimal commas": _file(
+        "x;y\n" + "".join(f"{x} m;{y}\n".replace(".", ",") for x, y in ROWS), {"data": {"delimiter": ";"}}
+    ),
     "another encoding": _file("größe,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), encoding="cp1252"),
     "two encodings that are about as likely": _file(
         "ЦЕНА,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS), encoding="cp1251"

@@ -98,5 +98,5 @@ def test_all_of_several_runs_is_every_kind_that_they_can_share(linreg, runs):
     drawn = [path.split("/")[1].split("-")[0] for path in result.out.splitlines()]
     assert drawn == ["loss", "gap", "coefficients", "learning_curve"]
     assert result.err == (
-        "warning: not drawn: path: plane-0001 and line-0001 were trained on other data, so they share no loss\n"
+        "warning: not drawn: path: line-0001 and plane-0001 were trained on other data, so they share no loss\n"
     )

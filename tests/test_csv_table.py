@@ -103,7 +103,7 @@ BAD = {
         "x,y\n5%,2\n1,$3\n",
         [
             f", row 1, column 'x': '5%' {MOSTLY}; it has a percent sign; write 5 (percent) or 0.05",
-            f", row 2, column 'y': '$3' {MOSTLY}; it has a currency sign; write 3",
+            ", row 2, column 'y': '$3' is a number with the unit \"$\"; set data.units: {y: \"$\"}",
         ],
     ),
     "a placeholder": ("x,y\n1,2\n-,3\n", [f", row 2, column 'x': '-' {OTHERS}, {NONE}; {AS_TEXT}"]),
@@ -111,8 +111,10 @@ BAD = {
     "money": (
         'x,y\n"$1,200",2\n"$2,300",3\n',
         [
-            ", row 1, column 'x': '$1,200' is not a number; it has a currency sign; write 1200, or 1.200 if the mark "
-            "has the other meaning"
+            ", row 1, column 'x': the column has commas for thousands or decimal commas, and 'x' units (\"$\"), such "
+            "as '1,200'; "
+            'set data.thousands: "," and data.units: {x: "$"} if "," is between thousands; write them with decimal '
+            'points if "," is the decimal mark (1.200), since the comma is the delimiter, and set data.units: {x: "$"}',
         ],
     ),
     "a target of words": (

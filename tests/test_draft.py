@@ -41,7 +41,7 @@ COLUMNS = {
     "empty": ([""] * ROWS, "ignored", "no cell has a value"),
     "when": ([f"2020-01-{1 + row % 28:02}" for row in range(ROWS)], "date", "a date, used as days"),
     "us": ([f"01/{1 + row % 28:02}/2020" for row in range(ROWS)], "ignored", "is a date in a form that is not read"),
-    "cash": ([f"${(row * 3) % 17}" for row in range(ROWS)], "ignored", "it has a currency sign"),
+    "cash": ([f"${(row * 3) % 17}" if row else "5 GBP" for row in range(ROWS)], "ignored", 'with the unit "$"'),
 }
 
 
@@ -361,7 +361,7 @@ TARGETS = {
     "text": (["a", "b"] * 40, "the target is text with 2 levels (a, b)"),
     "dates": ([f"2020-01-{1 + row % 28:02}" for row in range(ROWS)], "convert dates to numbers"),
     "empty": ([""] * ROWS, "no cell of the target has a value"),
-    "units": ([f"{row} kg" for row in range(ROWS)], "'kg'"),
+    "units": ([f"{row} {'kg' if row else 'lb'}" for row in range(ROWS)], "the target must be numeric"),
 }
 
 

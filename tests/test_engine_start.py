@@ -1,6 +1,7 @@
 """Where compiled steps cannot start: `auto` warns and takes the reference, and a named engine is a clean error."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -133,3 +134,15 @@ main()
     assert child.returncode in (0, 2), child.stderr
     assert child.returncode == 0 or "compiled steps cannot start here" in child.stderr
     assert "Traceback" not in child.stderr
+
+
+def test_the_remedy_for_an_engine_that_cannot_add_up_by_shards_works(linreg, config_file):
+    """The config of a run names its executor, and several processes, or train.shards, need another one."""
+    text = "name: r\ndata: {source: synthetic, n_samples: 40, weights: [1]}\nplots: false\n"
+    assert linreg("train", "-c", config_file(text), "-q").code == 0
+    again = ["train", "-c", "outputs/r-0001/config.yaml", "-q", "--set", "train.shards=2"]
+    refused = linreg(*again)
+    assert refused.code == 2
+    found = re.search(r"; set (train\.engine): (auto)$", refused.err, flags=re.MULTILINE)
+    assert found, refused.err
+    assert linreg(*again, "--set", f"{found[1]}={found[2]}").code == 0

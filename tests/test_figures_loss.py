@@ -46,6 +46,15 @@ def test_log_ticks_are_labelled_in_plain_digits() -> None:
     assert 4 <= len(labels(1e100, 1e-100)) <= 9
 
 
+@pytest.mark.parametrize("last", [138.0, 103.3, 99.0, 51.0, 21.0, 20.0, 9.0])
+@pytest.mark.parametrize("unit", [1.0, 1e-9, 1e12])
+def test_a_logarithmic_axis_of_any_length_has_several_labels(last: float, unit: float) -> None:
+    axes = loss_figure([curve([139.0 * unit, last * unit])], loss="gap", title="t", scale="log").axes[0]
+    low, high = axes.get_ylim()
+    assert 3 <= len([tick for tick in axes.get_yticks() if low <= tick <= high]) <= 9
+    assert all(text.get_text() for text in axes.get_yticklabels())
+
+
 def test_few_epochs_show_markers_and_many_a_plain_line() -> None:
     assert line(losses_of(curve([2.0, 1.0])), "train-0").get_marker() == "o"
     assert line(losses_of(curve(list(range(1, 3_000)))), "train-0").get_marker() in ("", "None")
@@ -76,7 +85,12 @@ def test_several_runs_differ_in_colour_dashes_and_marker_and_validation_is_dashe
 def test_non_finite_losses_are_left_out_and_owned_up_to() -> None:
     figure = losses_of(curve([4.0, np.nan, np.inf, 1e200, 3.0]))
     assert line(figure, "train-0").get_xydata().tolist() == [[0, 4], [4, 3]]
-    assert legend_texts(figure) == ["gd-0001, train (3 not finite)"]
+    assert legend_texts(figure) == ["gd-0001, train (2 not finite) (1 above 10¹⁵⁰)"]
+
+
+def test_losses_of_zero_have_no_place_on_a_logarithmic_axis_and_are_counted_as_such() -> None:
+    figure = loss_figure([curve([4.0, 1e-3, 0.0, 0.0])], loss="gap", title="t", scale="log")
+    assert legend_texts(figure) == ["gd-0001, train (2 not above 0)"]
 
 
 def steps_of(last: int, end: str = "") -> LossCurve:

@@ -10,11 +10,13 @@ from linreg_cli.figures.canvas import blank, set_limits, style
 from linreg_cli.figures.names import name_points
 
 
-def named(xy, names, around):
-    """The axes with the points, and the box of each name by its text."""
+def named(xy, names, around, line=None):
+    """The axes with the points and a reference line, and the box of each name by its text."""
     with style():
         figure, axes = blank("t", "x", "y")
         axes.plot(*around, "o", markersize=4)
+        if line is not None:
+            axes.plot(*line, gid="line")
         for which, values in (("x", around[0]), ("y", around[1])):
             set_limits(axes, which, float(values.min()), float(values.max()), few=False)
         name_points(axes, xy, names, around=around)
@@ -47,3 +49,12 @@ def test_a_name_is_where_no_other_point_is():
     x, y = axes.transData.transform([0.5, 0.5])
     assert boxes["77"].x1 < x
     assert boxes["77"].y1 < y
+
+
+@pytest.mark.parametrize("rises", [True, False])
+def test_a_name_does_not_lie_on_the_reference_line(rises):
+    ends = np.array([[0.0, 1.0], [0.0, 1.0] if rises else [1.0, 0.0]])
+    axes, boxes = named(np.array([[0.5], [0.5]]), np.array([123]), np.array([[0.0, 1.0, 0.5], [0.0, 1.0, 0.5]]), ends)
+    along = np.linspace(0, 1, 2_000)
+    points = axes.transData.transform(np.stack([along, along if rises else 1 - along], axis=1))
+    assert not any(boxes["123"].contains(*point) for point in points)

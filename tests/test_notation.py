@@ -161,15 +161,15 @@ def test_indian_groups_are_written_plainly_and_one_hot_is_not_advised(preprocess
 @pytest.mark.parametrize(
     ("cells", "words"),
     [
-        (("12.5 kg", "9 kg"), "every cell has 'kg' behind its number; write 12.5, without it"),
-        (("7m\u00b2", "8m\u00b2"), "every cell has 'm\u00b2' behind its number; write 7, without it"),
-        (("80 \u00b0F", "-3 \u00b0F"), "every cell has '\u00b0F' behind its number; write 80, without it"),
+        (("12.5 kg", "9 kg"), "'12.5 kg' is a number with the unit kg; set data.units: {x: kg}"),
+        (("7m\u00b2", "8m\u00b2"), "set data.units: {x: m\u00b2}"),
+        (("80 \u00b0F", "-3 \u00b0F"), "set data.units: {x: '\u00b0F'}"),
     ],
 )
 def test_a_unit_behind_every_number_is_named(cells, words, tmp_path):
     found = error(tmp_path, of_cells(*cells))
     assert words in found
-    assert "one_hot" not in found
+    assert found.endswith("; to use the column as text, set preprocess.columns: {x: {categorical: one_hot}}")
 
 
 def test_units_that_differ_are_text(tmp_path):

@@ -1,6 +1,7 @@
 """The path of gradient descent over the loss: positions, loss and optimum, for one parameter, two and more."""
 
 import csv
+import itertools
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from conftest import CONFIGS
 from drawings import assert_legible, legend_texts, line
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from linreg_cli.figures.landscape import descent, landscape
 from linreg_cli.figures.material import Material
@@ -131,6 +133,38 @@ def test_one_run_is_drawn_on_contours_and_on_a_surface():
     assert legend_texts(figure) == ["steps", "start", "optimum"]
 
 
+@pytest.mark.parametrize("size", [(1.0, 1.0), (0.005, 0.0008), (0.06, 0.3), (4e12, 1.5e11), (0.3, 0.12), (2e-6, 5.0)])
+@pytest.mark.parametrize("level", [0.0, 0.99936])
+@pytest.mark.parametrize("start", [(1.0, 1.0), (-1.0, -1.0), (1.0, -0.5)])
+def test_labels_of_the_surface_cover_neither_each_other_nor_the_contours(monkeypatch, size, level, start):
+    names = ("steepest direction", "flattest direction")
+    land = Landscape(
+        lambda points: level + ((points / size) ** 2).sum(axis=1) * (2e-5 if level else 1.0), np.zeros(2), names, "loss"
+    )
+    figure = path_figure(land, [Descent("run", np.outer([1.0, 0.1, 0.0], start) * size)], title="t", note="a note")
+    canvas, boxes = FigureCanvasAgg(figure), {}
+    draw = Text.draw
+
+    def noting(text, renderer):  # in three dimensions labels have their places only while they are drawn
+        boxes[text] = text.get_window_extent(renderer)
+        draw(text, renderer)
+
+    monkeypatch.setattr(Text, "draw", noting)
+    canvas.draw()
+    flat, surface = figure.axes[:2]
+    contours = flat.get_tightbbox(canvas.get_renderer())
+    ticks = []
+    for axis in (surface.xaxis, surface.yaxis, surface.zaxis):
+        labels = [boxes[label] for label in axis.get_ticklabels() if label.get_text()]
+        assert len(labels) >= 2
+        ticks += labels
+        for box in labels + ([boxes[axis.label]] if axis.label.get_text() else []):
+            assert not box.overlaps(contours)
+            assert box.x1 <= figure.bbox.x1
+            assert box.y0 >= figure.bbox.y0
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(ticks, 2))
+
+
 @pytest.mark.parametrize(("runs", "width"), [(1, 1.8), (2, 2.0)])
 def test_ticks_stand_apart_where_one_scale_for_both_axes_makes_the_contours_narrow(runs, width):
     steps = np.array([[0.0, 0.0], [width - 0.2, 4.0], [width, 4.2]])
@@ -144,8 +178,30 @@ def test_runs_of_other_data_share_no_path(linreg, config_file, tmp_path):
         assert linreg("train", "-c", config_file(text), "--quiet").code == 0
     result = linreg("plot", "r-0001", "r-0002", "--kind", "path")
     assert result.code == 2
-    assert "were trained on other data" in result.err
+    assert result.err == "error: --kind: r-0001 and r-0002 were trained on other data, so they share no loss\n"
     assert linreg("plot", "r-0001", "r-0002", "--kind", "coefficients").code == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("model.bias=true", "model.bias=false"),
+        ("model.bias=false", "model.bias=true"),
+        ("optimizer.weight_decay=0", "optimizer.weight_decay=1"),
+        ("loss=huber", "huber_delta=0.1"),
+        ("loss=mse", "loss=mae"),
+        ("preprocess.standardize=true", "preprocess.standardize=false"),
+    ],
+)
+def test_runs_of_another_surface_share_no_path(linreg, config_file, one, other):
+    """Contours are those of one loss: what it is a function of must be the same."""
+    text = "name: r\ndata: {source: synthetic, n_samples: 20, weights: [1]}\nplots: false\n"
+    for settings in ([one], [one, other]):
+        options = [word for each in settings for word in ("--set", each)]
+        assert linreg("train", "-c", config_file(text), "--quiet", *options).code == 0
+    result = linreg("plot", "r-0001", "r-0002", "--kind", "path")
+    assert (result.code, "r-0001 and r-0002 have another loss, penalty, intercept or" in result.err) == (2, True)
+    assert linreg("plot", "r-0001", "r-0001", "--kind", "path").code == 0
 
 
 def test_a_coordinate_that_moves_by_rounding_alone_is_drawn_as_wide_as_the_valley():

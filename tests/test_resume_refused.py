@@ -188,12 +188,18 @@ def test_threads_do_not_change_the_sums_of_shards(linreg, train, stop_at, tmp_pa
     assert "resumed" not in {each["kind"] for each in json.loads(path.read_text())["warnings"]}
 
 
-def test_a_run_goes_on_with_the_config_that_has_another_file_name(linreg, config_file, stop_at):
-    """The name of a run is not a setting, unless the config says it."""
+def test_a_run_goes_on_with_the_config_that_has_another_name(linreg, config_file, tmp_path):
+    """The name of a run is not a setting, unless the command line asks for another one."""
     text = "data: {source: synthetic, n_samples: 20}\ntrain: {epochs: 4}\nplots: false\n"
     config_file(text, "a.yaml")
     assert linreg("train", "-c", "a.yaml").code == 0
     config_file(text, "b.yaml")
     assert "is already complete" in linreg("train", "--resume", "a-0001", "-c", "b.yaml").out
-    refused = linreg("train", "--resume", "a-0001", "-c", "b.yaml", "--set", "name=b")
-    assert "name: the run has a, and now it is b" in refused.err
+    config_file(f"name: own\n{text}", "c.yaml")
+    for words in (["-c", "b.yaml", "--set", "name=b"], ["-c", "c.yaml", "--name", "b"], ["--name", "b"]):
+        refused = linreg("train", "--resume", "a-0001", *words)
+        assert (refused.code, "name: the run has a, and now it is b" in refused.err) == (2, True)
+    assert linreg("train", "-c", "c.yaml", "--name", "other").out.startswith("other-0001: ")
+    more = linreg("train", "-c", "c.yaml", "--resume", "other", "--set", "train.epochs=5", "--json")
+    assert (more.code, more.json["run"]) == (0, "other-0001")
+    assert "\nname: other\n" in f"\n{(tmp_path / 'outputs/other-0001/config.yaml').read_text()}"

@@ -128,8 +128,23 @@ def test_a_run_calls_the_kernels_that_it_asks_for(monkeypatch, executor, rows, b
 
 
 def test_a_named_executor_that_cannot_run_is_an_error():
-    with pytest.raises(ValueError, match=r"statistics cannot run this plan: a batch of 10 rows .* use auto"):
+    with pytest.raises(
+        ValueError, match=r"statistics cannot run this plan: a batch of 10 rows .* set train.engine: auto or reference"
+    ):
         select.choose("statistics", plan(100, 10), TrainRows(*table(100, 2)))
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_the_remedy_of_an_executor_that_cannot_run_names_all_that_can(stored):
+    X, y = table(100, 2)
+    rows = TrainRows(X, y)
+    if stored:
+        rows = StoredRows.empty(100, 2, 1, "float64")
+        rows.write(0, TrainRows(X, y))
+    full = plan(100, 100)
+    with pytest.raises(ValueError, match=r"train\.shards is not set; set train\.engine: auto or reference$"):
+        select.choose("sharded", full, rows)
+    assert select.choose("reference", full, rows).executor.name == "reference"
 
 
 def test_a_named_executor_is_taken():

@@ -44,9 +44,11 @@ def test_a_straight_line_stays_one_and_a_constant_too():
 
 
 def test_too_few_points_have_no_curve():
-    for x in ([1.0, 2.0, 3.0, 4.0], [1.0] * 9, [1.0] * 5 + [2.0] * 5):
+    for x in (np.arange(9.0), [1.0] * 12, [1.0] * 5 + [2.0] * 5):
         at, height = smooth(np.array(x), np.arange(float(len(x))))
         assert len(at) == len(height) == 0
+    at, _ = smooth(np.arange(10.0), np.arange(10.0))
+    assert len(at) == 10
 
 
 def test_many_points_are_thinned_and_the_curve_stays():

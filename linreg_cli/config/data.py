@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from linreg_cli.config.formats import Decimal, Encoding, Thousands
+from linreg_cli.config.formats import Decimal, Encoding, Thousands, Unit
 from linreg_cli.config.terms import Term, TermError, expand, sources
 from linreg_cli.config.types import (
     ColumnList,
@@ -102,6 +102,12 @@ class TableData(Section):
         None,
         description="The mark between groups of three digits of the numbers of a CSV, which is dropped: `.`, `,`, `'` "
         "(also U+2019) or a blank, which stands for every kind of blank (also U+00A0, U+202F); null: none.",
+    )
+    units: dict[Name, Unit] = Field(
+        {},
+        description="What stands before or behind the numbers of a column of a CSV, and is dropped: `{price: €, "
+        "discount: '%'}`. `5 %` is read as 5. A number without it is read as it is, but a number without its percent "
+        "sign is an error, since 0.05 may be 5 %.",
     )
     encoding: Encoding = Field(
         "utf-8", description="The encoding of a CSV, such as `utf-16`, `cp1252`, `latin-1`: any that Python knows."

@@ -135,6 +135,12 @@ def _encoding(value: Any) -> Any:
     raise refuse(f"unknown encoding {found!r}{near if 'did you' in near else _KNOWN}")
 
 
+def _unit(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"[^\s\d.,+-](?:[^\d\n]{0,10}[^\s\d])?", value):
+        return value
+    raise refuse(f"expected a unit such as kg, without digits and without blanks around it, found {shown(value)}")
+
+
 Decimal = Annotated[str, BeforeValidator(_decimal), WithJsonSchema({"enum": [".", ","]})]
 _marks: list[dict[str, Any]] = [
     {"enum": [None, *SEPARATORS]},
@@ -145,3 +151,5 @@ _marks: list[dict[str, Any]] = [
 ]
 Thousands = Annotated[str | None, BeforeValidator(_thousands), WithJsonSchema({"anyOf": _marks})]
 Encoding = Annotated[str, BeforeValidator(_encoding)]
+#: What stands beside numbers.
+Unit = Annotated[str, BeforeValidator(_unit), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 12})]

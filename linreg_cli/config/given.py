@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from linreg_cli import remedies
-from linreg_cli.config.data import SyntheticData
+from linreg_cli.config.data import SyntheticData, TableData
 from linreg_cli.config.schema import Config
 
 
@@ -22,6 +22,8 @@ def messages_about(config: Config, run: Path | None = None) -> AbstractContextMa
     }
     if not isinstance(data, SyntheticData):
         found |= {"data.ignore": data.ignore, "data.features": data.features}
+    if isinstance(data, TableData):
+        found["data.units"] = data.units
     if run is not None:
         found["run"] = str(run / "config.yaml")
     return remedies.about(found)

@@ -166,7 +166,7 @@ def _text_format(config: Config) -> Iterator[tuple[Path, str]]:
     if not isinstance(data, TableData):
         return
     typed = table_format(data.path)
-    for key in ("decimal", "thousands", "encoding") if typed in OTHER_SUFFIXES else ():
+    for key in ("decimal", "thousands", "units", "encoding") if typed in OTHER_SUFFIXES else ():
         value, default = getattr(data, key), TableData.model_fields[key].default
         if value != default:
             yield (

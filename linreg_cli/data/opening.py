@@ -65,7 +65,7 @@ def opened_table(
         path = str(fetch(source.path, source.sha256, progress))
     elif source.sha256 is not None:
         _verify_digest(source.path, source.sha256)
-    text = TextFormat(source.delimiter, source.decimal, source.thousands, source.encoding)
+    text = TextFormat(source.delimiter, source.decimal, source.thousands, source.encoding, units=source.units)
     return open_table(
         path, text=text, missing_values=marks, format_=source.format, in_blocks=in_blocks, memory_limit=limit_in(source)
     )

@@ -204,7 +204,7 @@ def _opened(saved: SavedModel, path: str, names: Sequence[str]) -> Table:
     format_ = data.format if isinstance(data, TableData) and path == data.path else None
     text, suffix = TextFormat(of_run=True), locate(path, format_).suffix
     if isinstance(data, TableData) and suffix in CSV_SUFFIXES:
-        text = TextFormat(data.delimiter, data.decimal, data.thousands, data.encoding, of_run=True)
+        text = TextFormat(data.delimiter, data.decimal, data.thousands, data.encoding, of_run=True, units=data.units)
     opened = functools.partial(
         open_table, path, missing_values=marks, format_=format_, memory_limit=limit_in(saved.config.data)
     )

@@ -226,6 +226,7 @@ def set_axis(
     needed = (max(width_in_inches(label, SMALL) for label in labels) + 0.2) * (len(ticks) - 1)
     every = max(1, math.ceil(needed / inches)) if which == "x" else 1
     first = int(np.abs(ticks).argmin()) % every
+    first = first if len(ticks[first::every]) > 1 else 0  # a single label shows no scale
     labels = [label if i % every == first else "" for i, label in enumerate(labels)]
     axes.set(**{f"{which}ticks": ticks, f"{which}ticklabels": labels, f"{which}lim": limits or ticks[[0, -1]]})
 
@@ -255,6 +256,9 @@ def set_log_axis(axes: "Axes", low: float, high: float, which: str = "y") -> Non
 def log_ticks(low: float, high: float, beyond: float = 0.0) -> tuple[list[float], list[str], tuple[float, float]]:
     """At most eight or so ticks of a logarithmic axis, their labels, and its limits.
 
+    Where an axis of less than a decade has fewer than three of 1, 2, 5 times a power of ten, its ticks are evenly
+    spaced.
+
     Args:
         low: the lowest value.
         high: the highest one.
@@ -262,6 +266,8 @@ def log_ticks(low: float, high: float, beyond: float = 0.0) -> tuple[list[float]
 
     >>> log_ticks(1.0, 1000.0)[:2]
     ([1.0, 10.0, 100.0, 1000.0], ['1', '10', '100', '1000'])
+    >>> log_ticks(103.0, 137.0)[1]
+    ['105', '110', '115', '120', '125', '130', '135']
     """
     first, decades = math.log10(low), math.log10(high / low)
     bottom, top = 10 ** (first - beyond), 10 ** (first + decades + beyond)
@@ -269,6 +275,10 @@ def log_ticks(low: float, high: float, beyond: float = 0.0) -> tuple[list[float]
     powers = (k for k in range(math.floor(first) - 1, math.ceil(first + decades) + 1) if k % every == 0)
     digits = (1, 2, 5) if decades < 3 else (1,)
     major = [(m, k) for k in powers for m in digits if bottom <= m * 10.0**k <= top]
+    if len(major) < 3 and top - bottom > 1e-12 * top:
+        step = nice_step(top - bottom)
+        ticks = np.arange(math.ceil(bottom / step), math.floor(top / step) + 1) * step
+        return ticks.tolist(), _tick_labels(ticks), (bottom, top)
     labels = [f"{m}×10{str(k).translate(_SUPERSCRIPTS)}".removeprefix("1×") for m, k in major]
     if all(-4 <= k <= 4 for _, k in major):
         labels = [f"{m * 10.0**k:.{max(-k, 0)}f}" for m, k in major]

@@ -18,7 +18,6 @@ from linreg_cli.figures.canvas import (
     drawable,
     finish,
     nice_step,
-    note,
     set_axis,
     set_count_axis,
     set_log_axis,
@@ -76,9 +75,9 @@ def loss_figure(
 ) -> "Figure":
     """Loss against epoch of one run or several; logarithmic if the losses are positive and span over two decades.
 
-    Losses that are not finite are left out, and the legend says how many. Where one run fell and another rose, the axis
-    ends at 1,000 times the start of those that fell (20 times on a linear axis), so that they are seen. Where one took
-    ten times the steps of another, as with batches of another size, the axis of steps is logarithmic.
+    Losses that are not finite or above 1e150 are left out, and the legend says how many. Where one run fell and another
+    rose, the axis ends at 1,000 times the start of those that fell (20 times on a linear axis), so that they are seen.
+    Where one took ten times the steps of another, as with batches of another size, the axis of steps is logarithmic.
 
     Args:
         curves: in the order of the legend.
@@ -86,7 +85,7 @@ def loss_figure(
         title: above the picture.
         optimum: the lowest possible train loss, drawn as a horizontal line. One far below every loss is only named in
             the legend.
-        scale: `auto`, `linear` or `log`; values that are not positive are left out of a logarithmic axis.
+        scale: `auto`, `linear` or `log`; values that are not positive are left out of `log`, and counted.
         x_label: what `epochs` counts.
     """
     entries: Entries = []
@@ -95,11 +94,11 @@ def loss_figure(
         for run, curve in enumerate(curves):
             for part, values in (("train", curve.train), ("validation", curve.validation)):
                 if values is not None and len(values):
-                    values = np.where(values > 0, values, np.nan) if scale == "log" else values
-                    epochs, losses = drawable(curve.epochs, values)
+                    positive = np.where(values > 0, values, np.nan) if scale == "log" else values
+                    epochs, losses = drawable(curve.epochs, positive)
                     (line,) = axes.plot(epochs, losses, **_run_look(run, part, len(epochs), len(curves) == 1))
                     more = f" ({curve.end})" if curve.end and part == "train" else ""
-                    entries.append((line, f"{curve.label}, {part}{more}{note(len(epochs), len(epochs), len(values))}"))
+                    entries.append((line, f"{curve.label}, {part}{more}{_left_out(values, is_log=scale == 'log')}"))
         epochs, losses = (np.concatenate([np.empty(0), *(line.get_data()[i] for line, _ in entries)]) for i in (0, 1))
         if len(curves) == 1 and curves[0].batches is not None:
             losses = np.append(losses, _batches(axes, curves[0].batches, losses, entries))
@@ -111,6 +110,17 @@ def loss_figure(
             _set_y(axes, losses, curves, loss, optimum, scale, entries)
         finish(figure, axes, entries)
     return figure
+
+
+def _left_out(values: np.ndarray, *, is_log: bool) -> str:
+    """The note in the legend about values that are not drawn: how many, and why."""
+    finite = np.isfinite(values)
+    reasons = {
+        "not finite": ~finite,
+        "above 10¹⁵⁰": finite & (np.abs(values) > HUGE),
+        "not above 0": finite & (values <= 0) & is_log,
+    }
+    return "".join(f" ({np.count_nonzero(which):,} {why})" for why, which in reasons.items() if which.any())
 
 
 def _batches(axes: "Axes", points: np.ndarray, losses: np.ndarray, entries: "Entries") -> Any:

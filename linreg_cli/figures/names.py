@@ -11,18 +11,21 @@ if TYPE_CHECKING:
 
 #: The size of the names in points, the height of one, and the width of a character, as shares of the frame.
 _SIZE, _HIGH, _WIDE = 0.85 * SMALL, 0.045, 0.016
+#: Points of a straight line: in the width of a name of one digit there is at least one.
+_LEAST = 200
 #: Where a name is tried: to the right or the left, above or below, near or farther away.
 _SPOTS = [(side, above, far) for far in (1, 3, 5) for above in (1, -1) for side in (1, -1)]
 
 
 def _curves(axes: "Axes") -> list[np.ndarray]:
-    """The smooth curves that are drawn already, each of shape (2, n)."""
-    return [np.array(line.get_data(), dtype=float) for line in axes.get_lines() if line.get_gid() == "smooth"]
+    """The reference line and the smooth curves that are drawn already, each of shape (2, n)."""
+    drawn = (line for line in axes.get_lines() if line.get_gid() in ("line", "smooth"))
+    return [np.array(line.get_data(), dtype=float) for line in drawn]
 
 
 def _dense(curve: np.ndarray) -> np.ndarray:
     """So many points of a curve that a name cannot lie on it between two of them."""
-    at = np.linspace(0, curve.shape[1] - 1, 40 * curve.shape[1])
+    at = np.linspace(0, curve.shape[1] - 1, max(40 * curve.shape[1], _LEAST))
     return np.array([np.interp(at, np.arange(curve.shape[1]), values) for values in curve])
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from linreg_cli.config import Config
 from linreg_cli.config.data import FrameData, TableData
 from linreg_cli.errors import LinregError, PlotError, UsageError, did_you_mean
 from linreg_cli.figures.canvas import DPI, render
@@ -209,16 +210,28 @@ def overlay(
 def _refuse_other_data(runs: Sequence[Material], kind: str) -> None:
     """Refuse runs whose coefficients or paths cannot be compared."""
     for run in runs[1:]:
-        if run.targets != runs[0].targets:
-            raise UsageError(f"{run.id} and {runs[0].id} have other targets, so they share no {kind} picture", "--kind")
-        same = ("fingerprint", "features")
-        if kind == "path" and any(run.record()["data"].get(key) != runs[0].record()["data"].get(key) for key in same):
-            raise UsageError(f"{run.id} and {runs[0].id} were trained on other data, so they share no loss", "--kind")
-        if kind == "path" and (run.config.preprocess, run.config.loss) != (
-            runs[0].config.preprocess,
-            runs[0].config.loss,
-        ):
-            raise UsageError(f"{run.id} and {runs[0].id} have another loss or scaling, so they share no path", "--kind")
+        if why := _apart(runs[0], run, kind):
+            raise UsageError(f"{runs[0].id} and {run.id} {why}", "--kind")
+
+
+def _apart(one: Material, other: Material, kind: str) -> str | None:
+    """Why two runs do not fit into a picture: paths lie on one surface, that of the loss in the same parameters."""
+    if one.targets != other.targets:
+        return f"have other targets, so they share no {kind} picture"
+    if kind != "path":
+        return None
+    data = [[run.record()["data"].get(key) for key in ("fingerprint", "features")] for run in (one, other)]
+    if data[0] != data[1]:
+        return "were trained on other data, so they share no loss"
+    if _surface(one.config) != _surface(other.config):
+        return "have another loss, penalty, intercept or scaling, so they share no path"
+    return None
+
+
+def _surface(config: Config) -> tuple[object, ...]:
+    """What the loss is a function of, beside the data."""
+    delta = config.huber_delta if config.loss == "huber" else None
+    return config.preprocess, config.loss, delta, config.model.bias, config.optimizer.weight_decay
 
 
 def write_pictures(pictures: dict[str, bytes], folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from linreg_cli.figures.canvas import (
     style,
     thinned,
 )
-from linreg_cli.figures.labels import fitted
+from linreg_cli.figures.labels import fitted, width_in_inches
 from linreg_cli.figures.looks import COLOURS, MARKERS
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ _APART = 0.012
 _EQUAL, _TALL = 0.4, 3.9
 #: The room around the steps, as a share of their range.
 _ROOM = 0.25
+#: The size of the labels of the surface, in points.
+_TICKS = 0.72 * SMALL
 #: A rise of the loss along one coordinate, as a share of that along the other, that is rounding error.
 _NEGLIGIBLE = 1e-10
 
@@ -213,7 +215,8 @@ def _note(axes: "Axes", note: str) -> None:
 
 def _plane(land: Landscape, runs: Sequence[Descent], title: str, note: str) -> "Figure":
     figure = empty(title, 6.2 if len(runs) == 1 else 7.0)
-    axes = figure.add_subplot(1, 2, 1) if len(runs) == 1 else figure.add_subplot()
+    halves = figure.add_gridspec(1, 2, wspace=0.24) if len(runs) == 1 else None
+    axes = figure.add_subplot() if halves is None else figure.add_subplot(halves[0])
     low, high = _box(land, runs)
     side = [np.linspace(low[k], high[k], _GRID) for k in (0, 1)]
     grid = np.stack(np.meshgrid(*side), axis=-1)
@@ -263,8 +266,8 @@ def _plane(land: Landscape, runs: Sequence[Descent], title: str, note: str) -> "
     if note:
         text, font = _two(title, note)
         figure.suptitle(text, **font)
-    if len(runs) == 1:
-        _surface(figure, land, runs[0], low, high)
+    if halves is not None:
+        _surface(figure, halves[1], land, runs[0], low, high)
     finish(figure, axes, entries)
     return figure
 
@@ -283,10 +286,11 @@ def _shades(count: int, alone: bool) -> list[tuple[float, float, float]]:
     return [tuple(colour) for colour in colours.tolist()]
 
 
-def _surface(figure: "Figure", land: Landscape, run: Descent, low: np.ndarray, high: np.ndarray) -> None:
+def _surface(figure: "Figure", where: Any, land: Landscape, run: Descent, low: np.ndarray, high: np.ndarray) -> None:
     """The loss as a surface in three dimensions, with the steps on it."""
-    axes: Any = figure.add_subplot(1, 2, 2, projection="3d", computed_zorder=False)
+    axes: Any = figure.add_subplot(where, projection="3d", computed_zorder=False)
     axes.set_facecolor("none")  # its box covers the last label of the axis beside it
+    axes.set_box_aspect(None, zoom=0.9)  # its labels, which are outside the box, stay in its half of the picture
     axes.set_in_layout(False)  # before 3.11, matplotlib takes its extent for so large that nothing else has room
     side = [np.linspace(low[k], high[k], _SURFACE) for k in (0, 1)]
     across, along = np.meshgrid(*side)
@@ -309,15 +313,27 @@ def _surface(figure: "Figure", land: Landscape, run: Descent, low: np.ndarray, h
     axes.plot(*steps.T, land.loss(steps), **{**look, "markersize": 4, "zorder": 10})
     for which, k in (("x", 0), ("y", 1)):
         ticks, _ = near(float(low[k]), float(high[k]))
-        first = low[k] + (0.1 * (high[k] - low[k]) if which == "x" else 0.0)  # further left, it covers the plane
+        first = low[k] + 0.16 * (high[k] - low[k])  # further left, it covers the plane or a label of the other axis
         ticks = ticks[(ticks >= first) & (ticks <= high[k])]
-        set_axis(axes, which, thinned(ticks, 3), 2.4, (float(low[k]), float(high[k])))
+        set_axis(axes, which, thinned(ticks, 3), 1.8, (float(low[k]), float(high[k])))
         name, font = fitted((land.short_names or land.names)[k], 0.8 * SMALL, 1.9, lines=1)
-        getattr(axes, f"set_{which}label")(name, font, labelpad=8)
-        axes.tick_params(which, pad=0)
+        pad = _beside(axes, which)
+        getattr(axes, f"set_{which}label")(name, font, labelpad=8 + 1.2 * pad)
+        axes.tick_params(which, pad=pad)
     ticks, limits = near(float(heights.min()), float(heights.max()))
     set_axis(axes, "z", thinned(ticks, 4), limits=limits)
+    axes.tick_params("z", pad=2 + _beside(axes, "z", _TICKS))
     text, font = fitted(land.loss_name, 0.75 * SMALL, 3.0, lines=2)
     axes.set_title(text, **font)  # a label beside the axis would be cut off
-    axes.tick_params(labelsize=0.72 * SMALL)
+    axes.tick_params(labelsize=_TICKS)
     axes.view_init(elev=32, azim=-60)
+
+
+def _beside(axes: Any, which: str, narrow: float = 2.2 * _TICKS) -> float:
+    """The distance of labels from an axis in three dimensions, in points.
+
+    They are centred, and those wider than `narrow`, in points, would cover it.
+    """
+    labels = [text.get_text() for text in getattr(axes, f"get_{which}ticklabels")()]
+    widest = 72 * max((width_in_inches(label, _TICKS) for label in labels), default=0.0)
+    return max(0.0, 0.4 * (widest - narrow))

@@ -16,6 +16,8 @@ CURVE = "#009E73"
 
 #: More points than this are thinned first; the curve changes by less than the width of its line.
 _MOST = 5_000
+#: Of fewer points each local line would go through two or three, and its bends would be those of the noise.
+_LEAST = 10
 
 
 def draw_smooth(axes: "Axes", x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> "Entries":
@@ -30,7 +32,8 @@ def draw_smooth(axes: "Axes", x: np.ndarray, y: np.ndarray, weights: np.ndarray 
 def smooth(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The curve of `lowess` through a sample of the points, ascending in x.
 
-    It is empty for fewer than 5 points, or fewer than 3 values of x.
+    It is empty for fewer than 10 points, between which it would go from one to the next, and for fewer than 3 values of
+    x.
 
     Args:
         x: shape (n,), finite.
@@ -41,7 +44,7 @@ def smooth(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> t
     rows = sampled(x, y, _MOST) if weights is None else in_proportion(weights, _MOST)
     order = np.argsort(x[rows], kind="stable")
     x, y = x[rows][order], y[rows][order]
-    if len(x) < 5 or len(np.unique(x)) < 3:
+    if len(x) < _LEAST or len(np.unique(x)) < 3:
         return np.empty(0), np.empty(0)
     return x, lowess(x, y, delta=0.01 * float(x[-1] - x[0]))
 

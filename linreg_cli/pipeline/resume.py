@@ -15,6 +15,7 @@ from linreg_cli.config import Config, LoadedConfig, load_config
 from linreg_cli.config.data import TableData
 from linreg_cli.config.diagnostics import without_retired
 from linreg_cli.config.notes import notes
+from linreg_cli.config.source import parse_override
 from linreg_cli.convergence.on_disk import streamed, wanted
 from linreg_cli.errors import ConfigError, DataError, Fault, StoreError
 from linreg_cli.files import remove_drafts
@@ -185,7 +186,8 @@ def _resumption(
     loaded = load_config(list(files) or [own], overrides, stored=not files)
     checkpoint, damaged = load_checkpoint(run)
     before = _stored(run, checkpoint) if checkpoint else written.config
-    config = _agreed(before, loaded, run.id)
+    named = any(parse_override(each)[0] == ("name",) for each in overrides)
+    config = _agreed(before, loaded, run.id, named=named)
     warnings = [Finding("resumed", message) for message in damaged + _drift(record, config)]
     if record["status"] == "diverged":
         raise StoreError(
@@ -231,8 +233,15 @@ def _check_shapes(run: RunFolder, checkpoint: Checkpoint) -> None:
         raise run.damaged("checkpoint.safetensors", "the shapes of its momentum buffers do not match its parameters")
 
 
-def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
+def _agreed(before: Config, loaded: LoadedConfig, run_id: str, *, named: bool) -> Config:
     """The config of the run, with the epochs of `loaded`, and with its places of the rows where they are given.
+
+    Args:
+        before: the config of the run.
+        loaded: what was asked for.
+        run_id: of the run.
+        named: whether another name was asked for. That of a file is one for new runs, and this one may have been begun
+            with another.
 
     Raises:
         ConfigError: with every other difference.
@@ -241,8 +250,8 @@ def _agreed(before: Config, loaded: LoadedConfig, run_id: str) -> Config:
     old, new = flat(placed.model_dump(mode="json")), flat(loaded.config.model_dump(mode="json"))
     faults = []
     for key in sorted({*old, *new}):
-        if (key == "name" and "name" not in loaded.tree.value) or key.startswith(_ASIDE):
-            continue  # neither the name of the file nor these change what is trained
+        if (key == "name" and not named) or key.startswith(_ASIDE):
+            continue
         was, asked = old.get(key), new.get(key)
         hint = "; it can only be raised" if key == "train.epochs" else ""
         if (

@@ -147,7 +147,7 @@ def _not_numbers(reading: Reading, column: str) -> ColumnChoice:
     kind = None if column in reading.cells.numbers else value_type(reading.cells.others.column(column).type)
     if (kind is not None and pa.types.is_temporal(kind)) or (text is not None and holds_dates(text)):
         return _dates(reading, column)
-    written = DEFAULT if (source := reading.table.as_text()) is None else source.format
+    written = DEFAULT if (source := reading.table.as_text()) is None else source.format.of(column)
     fault = None
     if text is not None:
         cells, marks, name = reading.cells.others.column(column), reading.missing_values, reading.table.name

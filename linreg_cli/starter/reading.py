@@ -34,6 +34,7 @@ _REASONS = {
     "data.delimiter": "between the cells of the file",
     "data.decimal": "the decimal mark of the numbers",
     "data.thousands": "between groups of three digits",
+    "data.units": "beside the numbers, which are read without them",
     "preprocess.missing_values": "stand for missing cells",
 }
 
@@ -167,12 +168,14 @@ def _given(preprocess: PreprocessConfig, source: TableData) -> dict[str, Any]:
         "data.delimiter": source.delimiter,
         "data.decimal": source.decimal,
         "data.thousands": source.thousands,
+        "data.units": source.units,
         "preprocess.missing_values": preprocess.missing_values,
     }
 
 
 def _opened(path: str, now: Mapping[str, Any], memory_limit: int | None = None) -> Table:
-    text = TextFormat(now["data.delimiter"], now["data.decimal"], now["data.thousands"], now["data.encoding"])
+    keys = ("delimiter", "decimal", "thousands", "encoding", "units")
+    text = TextFormat(**{key: now[f"data.{key}"] for key in keys})
     marks, format_ = now["preprocess.missing_values"], now["data.format"]
     table = open_table(path, text=text, missing_values=marks, format_=format_, memory_limit=memory_limit)
     if len(table.columns) == 1 and (hint := table.hint()) is not None and hint.settings is not None:
@@ -237,6 +240,8 @@ def _apply(faults: Iterable[Fault], now: dict[str, Any]) -> bool:
         if marks or "preprocess.missing_values" in settings:
             given = now["preprocess.missing_values"]
             settings["preprocess.missing_values"] = tuple(dict.fromkeys((*given, *marks)))
+        if units := settings.get("data.units"):
+            settings["data.units"] = {**now["data.units"], **units}
         for key, value in settings.items():
             if now[key] != value:
                 now[key] = value

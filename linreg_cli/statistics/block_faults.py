@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from linreg_cli.data.encoding.cells import category_column, kind_of
-from linreg_cli.data.encoding.notation import notation_of
+from linreg_cli.data.encoding.notation import number_test
 from linreg_cli.data.tables.text_format import TextFormat
 from linreg_cli.errors import Fault
 from linreg_cli.remedies import for_columns, leave_out, quoted
@@ -21,7 +21,7 @@ def late_text_fault(
     values: pa.ChunkedArray, column: str, marks: Sequence[str], name: str, written: TextFormat
 ) -> Fault | None:
     """The fault of text in a column that may be a category, and that is of numbers in the first rows of the table."""
-    found, is_number = category_column(values, marks, kind_of(values.type)), notation_of(written).matches
+    found, is_number = category_column(values, marks, kind_of(values.type)), number_test(written)
     bad = np.array([not is_number(level) for level in found.levels], dtype=bool)
     if not bad.any():
         return None

@@ -94,7 +94,7 @@ def _text_columns(
     categories = {column: category_column(cells, marks, kind_of(cells.type)) for column, cells in found.items()}
     written = DEFAULT if (source := table.as_text()) is None else source.format
     mixed = [
-        mostly_dates_or_numbers(found[column], each, column, marks, table.name, written)
+        mostly_dates_or_numbers(found[column], each, column, marks, table.name, written.of(column))
         for column, each in categories.items()
     ]
     if faults := [fault for fault in mixed if fault is not None]:

@@ -64,6 +64,7 @@ def settings_of(config: Config, terms: Sequence[Term], treated: Mapping[str, Tre
         "data.encoding": codecs.lookup(data.encoding).name,
         "data.decimal": data.decimal,
         "data.thousands": data.thousands,
+        **({"data.units": dict(data.units)} if data.units else {}),
         "preprocess.missing_values": list(config.preprocess.missing_values),
         "preprocess.missing: drop": [column for column in treated if treated[column].missing == "drop"],
         "preprocess.categorical: one_hot": [column for column in read if treated[column].categorical],

@@ -216,7 +216,7 @@ class Source:
         values = None if column in cells.numbers else cells.others.column(column)
         if values is None or values.null_count == len(values) or is_number_type(values.type):
             return number_column(cells, column, marks, name, source)
-        written = DEFAULT if source is None else source.format
+        written = DEFAULT if source is None else source.format.of(column)
         if self.treated[column].categorical and (fault := late_text_fault(values, column, marks, name, written)):
             return fault
         return wrong_type(values, column, marks, name, self.treated[column].use, written)

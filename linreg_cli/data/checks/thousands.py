@@ -35,7 +35,11 @@ def thousands(dataset: Dataset, source: AsText | None, sample: Rows) -> tuple[Fi
     parts = {column: take(dataset.columns, column, sample) for column in columns}
     suspects = [column for column, values in parts.items() if _may_be_grouped(values)]
     mark = source.format.decimal
-    found = [column for column in suspects if _is_grouped(source.read([column]).column(0), mark)]
+    found = [
+        column
+        for column in suspects
+        if _is_grouped(source.format.of(column).without_unit(source.read([column]).column(0)), mark)
+    ]
     if not found:
         return ()
     other = "," if mark == "." else "."

@@ -14,13 +14,14 @@ from linreg_cli.data.encoding import levels
 from linreg_cli.data.encoding.column_faults import column_fault
 from linreg_cli.data.encoding.date_values import date_remedy
 from linreg_cli.data.encoding.dates import as_numbers, is_date
-from linreg_cli.data.encoding.notation import is_number_otherwise, notation_of
+from linreg_cli.data.encoding.notation import is_number_otherwise, number_test, present
 from linreg_cli.data.encoding.number_hints import (
     merged_faults,
     not_a_number,
     value_type,
     wrong_type,
 )
+from linreg_cli.data.encoding.number_units import in_one, unit_fault
 from linreg_cli.data.encoding.placeholders import placeholder_fault
 from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.data.tables.blocks import cells_of
@@ -65,14 +66,14 @@ def raw_columns(
         elif column in cells.numbers:
             found = _finite(cells.numbers[column], column, name)
         else:
-            found = _raw(cells.others.column(column), column, treatment, missing_values, name, written)
+            found = _raw(cells.others.column(column), column, treatment, missing_values, name, written.of(column))
         if isinstance(found, Fault):
             faults[column] = found
         else:
             out[column] = found
     uses = {column: treatment.use for column, treatment in wanted.items()}
     categorical = {column for column, treatment in wanted.items() if treatment.categorical}
-    return out, merged_faults(faults, cells, missing_values, name, uses, source, categorical)
+    return out, in_one(merged_faults(faults, cells, missing_values, name, uses, source, categorical), name)
 
 
 def with_cells(raw: Mapping[str, RawColumn], table: Table, of: Mapping[str, str]) -> dict[str, RawColumn]:
@@ -99,7 +100,8 @@ def _raw(
         return Numbers(np.full(len(values), np.nan))
     is_category = is_text_type(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind)
     if is_text_type(value_type(kind)) and not treatment.named:
-        text = category_column(values, missing_values, "text")
+        plain = values if written.is_plain and not written.unit else written.plain(present(values, missing_values))
+        text = category_column(plain, missing_values, "text")
         most = treatment.max_levels if treatment.use == "feature" else 0
         if fault := placeholder_fault(text, column, missing_values, name, max_levels=most):
             return fault
@@ -114,7 +116,13 @@ def _raw(
         None if treatment.named else mostly_dates_or_numbers(values, categories, column, missing_values, name, written)
     )
     n_cells = len(values) - categories.n_missing
-    return fault or too_many_levels(categories.levels, n_cells, column, treatment, name) or categories
+    if fault is not None:
+        return fault
+    fault = too_many_levels(categories.levels, n_cells, column, treatment, name)
+    if fault is not None and not treatment.named and categories.kind == "text":
+        cells = present(values, missing_values)
+        return unit_fault(cells, column, missing_values, name, written, is_feature=True) or fault
+    return fault or categories
 
 
 def number_column(
@@ -129,7 +137,8 @@ def number_column(
     if is_number_type(value_type(values.type)):  # a pandas categorical of numbers
         plain = cells_of(pa.table({column: values.cast(value_type(values.type))}), [column], missing_values)
         return _finite(plain.numbers[column], column, name)
-    return wrong_type(values, column, missing_values, name, "trained", DEFAULT if source is None else source.format)
+    written = DEFAULT if source is None else source.format.of(column)
+    return wrong_type(values, column, missing_values, name, "trained", written)
 
 
 def _finite(numbers: Numbers, column: str, name: str) -> Numbers | Fault:
@@ -207,7 +216,7 @@ def mostly_dates_or_numbers(
         return None
     found, keep = categories.levels, for_columns([column], "categorical", "one_hot")
     n_cells = len(values) - categories.n_missing
-    present = categories.codes[categories.codes >= 0]
+    codes = categories.codes[categories.codes >= 0]
     if holds_dates(categories):
         dates = np.array([is_date(level) for level in found])
         row = int(np.argmax((categories.codes >= 0) & dates[categories.codes]))
@@ -218,12 +227,14 @@ def mostly_dates_or_numbers(
         where, detail = f"{name}, row {row + 1}, column {column!r}", f"{quoted(first)} in row {row + 1}"
         return column_fault("date", column, message, where, detail, step)
     numberish = np.array([as_number(level) is not None or is_number_otherwise(level) for level in found])
-    if np.count_nonzero(numberish[present]) <= n_cells / 2:
+    if np.count_nonzero(numberish[codes]) <= n_cells / 2:
         return None
-    is_number = notation_of(written).matches
+    is_number = number_test(written)
     bad = np.array([not is_number(level) for level in found])
     if not bad.any():  # numbers that are typed as text, or codes such as 02138
         return None
+    if fault := unit_fault(present(values, missing_values), column, missing_values, name, written, is_feature=True):
+        return fault
     row = int(np.argmax((categories.codes >= 0) & bad[categories.codes]))
     cell = found[categories.codes[row]]
     advice = not_a_number(cell, column, "feature", missing_values, mostly_numbers=True, decimal=written.decimal)

@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 
 from linreg_cli.config.formats import SEPARATORS
 from linreg_cli.data.columns.arrow import null_text, texts
-from linreg_cli.data.tables.text_format import TextFormat, number_pattern
+from linreg_cli.data.tables.text_format import NEEDED_UNITS, TextFormat, number_pattern
 from linreg_cli.wording import exact, rounded
 
 _BLANKS = SEPARATORS[" "]
 _DASHES = "\u2212\u2013\u2014\uff0d"
 #: Code of a currency before or after a number.
-_CODE = (
+CURRENCY_CODE = (
     r"(?:USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|TRY|KRW|SFr\.|Fr\.|kr\.?|Rs\.?"
     r"|[A-Z]{1,3}[$\u00a3\u00a5])"
 )
@@ -67,6 +67,17 @@ _PATTERNS = {each: re.compile(number_pattern(each.decimal, each.thousands)) for 
 def notation_of(text: TextFormat) -> Notation:
     """The notation that a table is read in."""
     return Notation(text.decimal, text.thousands)
+
+
+def number_test(text: TextFormat) -> Callable[[str], bool]:
+    """Whether a cell of a column is a number as the column is read.
+
+    >>> is_number = number_test(TextFormat(decimal=",", unit="kg"))
+    >>> is_number("1,5 kg"), is_number("1,5"), is_number("1.5 kg")
+    (True, True, False)
+    """
+    notation, unit = notation_of(text), text.unit
+    return lambda cell: (unit not in NEEDED_UNITS or unit in cell) and notation.matches(text.cell_without_unit(cell))
 
 
 def is_number_otherwise(cell: str) -> bool:
@@ -147,7 +158,7 @@ def _without_sign(text: str) -> tuple[str, str, bool]:
     for mark, other in ((text[:1], text[1:]), (text[-1:], text[:-1])):
         if mark and unicodedata.category(mark) == "Sc":
             return "a currency sign", other.strip(), False
-    for place in (f"([-+]?){_CODE}[{_BLANKS}]*(.+)", f"([-+]?)(.+?)[{_BLANKS}]*{_CODE}"):
+    for place in (f"([-+]?){CURRENCY_CODE}[{_BLANKS}]*(.+)", f"([-+]?)(.+?)[{_BLANKS}]*{CURRENCY_CODE}"):
         if code := re.fullmatch(place, text):
             return "the code of a currency", code[1] + code[2], False
     if text[:1] in ("-", "+") and text[1:2] and unicodedata.category(text[1]) == "Sc":

@@ -16,23 +16,33 @@ from linreg_cli.data.encoding.notation import (
     Notation,
     OtherNotation,
     notation_of,
+    number_test,
     other_notation,
     plainly,
     present,
     signed,
 )
+from linreg_cli.data.encoding.number_units import unit_behind, unit_fault, unit_in
 from linreg_cli.data.encoding.treatments import Use
 from linreg_cli.data.tables.leading_zeros import cells_with_leading_zeros
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.data.tables.text_format import DEFAULT, AsText, TextFormat
 from linreg_cli.errors import Fault
 from linreg_cli.fixes import Step
-from linreg_cli.remedies import also_missing, flow, for_columns, leave_out, quoted, setting, settings
+from linreg_cli.remedies import (
+    all_units,
+    also_missing,
+    flow,
+    for_columns,
+    for_units,
+    leave_out,
+    quoted,
+    setting,
+    settings,
+)
 
 #: A number with a slip, such as 12..5, which does not mean 'missing'.
 _SLIP = re.compile(r"[-+]?[.,]?\d[\d.,' ]*([eE][-+]?\d+)?")
-#: A number and what is behind it, such as 12.5 kg.
-_WITH_UNIT = re.compile(r"([-+]?[0-9][0-9.,]*)\s*([^\s0-9.,][^\s0-9]{0,11})")
 
 
 def value_type(kind: pa.DataType) -> pa.DataType:
@@ -115,13 +125,19 @@ def merged_faults(
     text = {column for column in text if is_text_type(value_type(cells.others.column(column).type))}
     if source is None or not text:
         return list(faults.values())
-    now = notation_of(source.format)
-    faulty = {column: present(cells.others.column(column), missing_values) for column in uses if column in text}
+    now, written = notation_of(source.format), source.format
+
+    def shown(column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+        unit = unit_in(faults[column]) if column in faults else ""
+        of_column = replace(written, unit=unit) if unit else written.of(column)
+        return of_column.without_unit(present(values, missing_values))
+
+    faulty = {column: shown(column, cells.others.column(column)) for column in uses if column in text}
     if other_notation(faulty, {}, now) is None:
         return list(faults.values())
     rest = [column for column in uses if column in cells.numbers]
     others = source.read(rest)
-    found = other_notation(faulty, {column: present(others.column(column), missing_values) for column in rest}, now)
+    found = other_notation(faulty, {column: shown(column, others.column(column)) for column in rest}, now)
     if found is None:
         return list(faults.values())
     left = [
@@ -134,18 +150,25 @@ def merged_faults(
         for column, (row, cell) in found.leftover.items()
     ]
     solved = {*found.examples, *found.leftover}
-    first = _in_other_notation(found, now, name, source.format, [column for column in uses if column in found.examples])
+    units = {column: unit for column, fault in faults.items() if (unit := unit_in(fault))}
+    columns = [column for column in uses if column in found.examples]
+    first = _in_other_notation(found, now, name, written, columns, units)
     if kept := [column for column in found.examples if column in categorical and column in faults]:
         these = "it" if len(kept) == 1 else "them"
         keep = for_columns(kept, "categorical", "one_hot")
         first = replace(first, message=f"{first.message}; to use {these} as text, set {keep}")
-    return [first, *left, *(fault for column, fault in faults.items() if column not in solved)]
+    return [first, *left, *(fault for column, fault in faults.items() if column not in {*solved, *units})]
 
 
 def _in_other_notation(
-    found: OtherNotation, now: Notation, name: str, text: TextFormat, columns: Sequence[str]
+    found: OtherNotation,
+    now: Notation,
+    name: str,
+    text: TextFormat,
+    columns: Sequence[str],
+    units: Mapping[str, str],
 ) -> Fault:
-    """The fault of all columns in another notation, and the settings that read them."""
+    """The fault of all columns in another notation, and of those with units, and the settings that read them."""
     shown = " and ".join(
         f"{quoted(found.examples[column][1])} (row {found.examples[column][0] + 1} of {column!r})"
         for column in columns[:3]
@@ -160,22 +183,33 @@ def _in_other_notation(
         remedy = f"the run reads {marks}; write the numbers so"
     else:
         example = found.examples[columns[0]][1]
-        remedy = "; ".join(_way_out(way, now, text, example, several=len(found.ways) > 1) for way in found.ways)
+        remedy = "; ".join(_way_out(way, now, text, example, units, several=len(found.ways) > 1) for way in found.ways)
     settings: dict[str, Any] | None = None
     if len(found.ways) == 1 and found.ways[0].decimal != text.delimiter:
         settings = {"data.decimal": found.ways[0].decimal, "data.thousands": found.ways[0].thousands}
-    return Fault(f"{which} {words}, such as {shown}; {remedy}", where, columns=tuple(columns), settings=settings)
+    settings = {**(settings or {}), "data.units": units} if units else settings
+    beside = (
+        f", and {', '.join(map(repr, units))} units ({', '.join(map(flow, dict.fromkeys(units.values())))})"
+        if units
+        else ""
+    )
+    message = f"{which} {words}{beside}, such as {shown}; {remedy}"
+    return Fault(message, where, columns=tuple(columns), settings=settings)
 
 
-def _way_out(way: Notation, now: Notation, text: TextFormat, example: str, *, several: bool) -> str:
+def _way_out(
+    way: Notation, now: Notation, text: TextFormat, example: str, units: Mapping[str, str], *, several: bool
+) -> str:
     """The settings that change one notation to another, or another way to write the numbers where none do."""
     values: dict[str, Any] = {} if way.decimal == now.decimal else {"data.decimal": way.decimal}
     values |= {} if way.thousands == now.thousands else {"data.thousands": way.thousands}
+    values |= {"data.units": all_units(units)} if units else {}
     meaning = "is the decimal mark" if way.decimal != now.decimal else "is between thousands"
     mark = way.decimal if way.decimal != now.decimal else way.thousands
     condition = f" if {flow(mark)} {meaning}" if several else ""
     if way.decimal == text.delimiter:
-        return f"write them with decimal points{condition} ({way.plain(example)}), since the comma is the delimiter"
+        points = f"write them with decimal points{condition} ({way.plain(example)}), since the comma is the delimiter"
+        return f"{points}, and set {for_units(units)}" if units else points
     return f"set {settings(values)}{condition}"
 
 
@@ -235,6 +269,8 @@ def _text_fault(
     text = present(values, missing_values)
     if fault := _leading_zero(text, column, name, use, written):
         return fault
+    if fault := unit_fault(text, column, missing_values, name, written, is_feature=use == "feature"):
+        return fault
     kind, solved, step = "", _solved_if_feature(use), None
     row = _first_text(text, written)
     if row is None:
@@ -245,7 +281,7 @@ def _text_fault(
         kind = "text"
     else:
         cell = text[row].as_py()
-        is_number = notation_of(written).matches
+        is_number = number_test(written)
         counts = pc.value_counts(text.drop_null())
         readable = sum(each["counts"] for each in counts.to_pylist() if is_number(each["values"]))
         mostly = 2 * readable >= len(text) - text.null_count
@@ -259,7 +295,7 @@ def _text_fault(
         if date:
             as_date, step = date_remedy(values, column, missing_values, name)
             kind, advice = "date", as_date if use == "feature" and as_date else _advice_for_dates(date, column, use)
-        elif unit := "" if signed(cell) else _unit([each["values"] for each in counts.to_pylist()]):
+        elif unit := "" if signed(cell) else unit_behind([each["values"] for each in counts.to_pylist()]):
             kind = ""
             number = plainly(cell.removesuffix(unit).strip())[0].replace(".", written.decimal)
             advice = f"every cell has {quoted(unit)} behind its number; write {number}, without it"
@@ -276,23 +312,12 @@ def _leading_zero(text: pa.ChunkedArray, column: str, name: str, use: Use, writt
     """The fault of a column of numbers and codes, one of which has a leading zero; None for other columns."""
     coded = pc.fill_null(cells_with_leading_zeros(text), False)
     row = pc.index(coded, True).as_py()
-    if row < 0 or not notation_of(written).matches(text[row].as_py()):
+    if row < 0 or not number_test(written)(text[row].as_py()):
         return None
     other = _other_ways(column, use, "write the numbers without leading zeros")
     one_hot = f"set {for_columns([column], 'categorical', 'one_hot')}, " if use == "feature" else ""
     message = f"{quoted(text[row].as_py())} has a leading zero, so the column is read as text; {one_hot}{other}"
     return Fault(message, f"{name}, row {row + 1}, column {column!r}", columns=(column,))
-
-
-def _unit(cells: Sequence[str]) -> str:
-    """The unit behind the numbers of a column, such as kg; an empty text if it has none, or several.
-
-    >>> _unit(["12.5 kg", "9 kg"]), _unit(["12.5 kg", "9 lb"]), _unit(["1a", "1b"]), _unit(["12 kg"])
-    ('kg', '', '', '')
-    """
-    found = [match for match in map(_WITH_UNIT.fullmatch, cells) if match and plainly(match[1])]
-    units = {match[2] for match in found}
-    return units.pop() if 1 < len(cells) == len(found) and len(units) == 1 else ""
 
 
 def _mostly_dates(counts: Sequence[Mapping[str, Any]]) -> str:

@@ -140,7 +140,7 @@ class CsvTable:
 
     def _read_whole(self, options: pcsv.ConvertOptions) -> Cells | None:
         """The cells of files that cannot be read in blocks; None if `_read_as_text` is needed."""
-        if self.text.thousands is not None:
+        if self.text.thousands is not None or self.text.units:
             return None
         try:
             if any(part.may_have_leading_zeros() for part in self._parts):
@@ -171,7 +171,10 @@ class CsvTable:
     def _parsed(self, options: pcsv.ConvertOptions, rows: tuple[int, int] | None = None) -> Iterator[pa.Table]:
         """The rows in blocks, or those from one to another; raises as `_read_in_blocks`."""
         numbers = self._numbers_of(options)
-        grouped = bool(numbers) and self.text.thousands is not None  # which pyarrow does not read
+        # what pyarrow does not read
+        grouped = bool(numbers) and (
+            self.text.thousands is not None or any(self.text.of(each).unit for each in numbers)
+        )
         if grouped:
             options = self._options(dict.fromkeys(options.include_columns, pa.string()))
         for part, own in self._parts_of(rows):
@@ -286,7 +289,7 @@ class CsvTable:
         """See `Table.numbers`."""
         wanted, found = set(columns), []
         for column, cells in zip(table.column_names, table.columns, strict=True):
-            values = as_numbers(cells, self._missing_values, self.text) if column in wanted else None
+            values = as_numbers(cells, self._missing_values, self.text.of(column)) if column in wanted else None
             found.append(cells if values is None else values)
         return pa.Table.from_arrays(found, names=table.column_names)
 
@@ -296,7 +299,7 @@ class CsvTable:
         for column, cells in zip(table.column_names, table.columns, strict=True):
             values = as_exact_numbers(cells, self._missing_values, whole=not self.text.is_plain)
             if values is None and column in wanted:
-                values = as_numbers(cells, self._missing_values, self.text)
+                values = as_numbers(cells, self._missing_values, self.text.of(column))
             found.append(cells if values is None or values.null_count == len(values) else values)
         return pa.Table.from_arrays(found, names=table.column_names)
 

@@ -60,7 +60,7 @@ class ExactKinds:
         for column, seen in self._seen.items():
             values = block.column(column)
             if column in self._numbers:
-                found = as_numbers(values, self._missing_values, self._text)
+                found = as_numbers(values, self._missing_values, self._text.of(column))
                 seen.all_parsed &= found is not None
                 seen.any_number |= found is not None and found.null_count < len(found)
             if seen.all_numbers and len(values):
@@ -96,7 +96,7 @@ class ExactKinds:
             if kind is not None:
                 found.append(pc.cast(without_gaps(values, self._missing_values), kind))
             elif column in self._numbers and self._seen[column].any_number and self._seen[column].all_parsed:
-                found.append(as_numbers(values, self._missing_values, self._text))
+                found.append(as_numbers(values, self._missing_values, self._text.of(column)))
             else:
                 found.append(values)
         return pa.Table.from_arrays(found, names=block.column_names)

@@ -13,7 +13,8 @@ from linreg_cli.data.tables.location import Location, locate
 from linreg_cli.data.tables.normal_names import with_normal_names
 from linreg_cli.data.tables.table import Table, refused
 from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
-from linreg_cli.errors import ConfigError, DataError, Fault
+from linreg_cli.errors import ConfigError, DataError, Fault, did_you_mean
+from linreg_cli.lookalike import normal
 from linreg_cli.remedies import quoted
 
 _SHEET = "save the sheet as CSV"
@@ -66,9 +67,11 @@ def _open(
             raise ConfigError(f"{message} a quote or a line break", path)
         if delimiter == text.decimal:
             raise ConfigError(f"data.decimal: {quoted(delimiter)} is also the delimiter of the cells", path)
-        return CsvTable(
+        table = CsvTable(
             found, replace(text, delimiter=delimiter), missing_values, in_blocks=in_blocks, memory_limit=memory_limit
         )
+        _refuse_units_of_none(text, table.columns, path)
+        return table
     if suffix is not None:
         _refuse_text_settings(text, path, suffix if found.what == "file" else f"a {found.what} of {suffix} files")
         if in_blocks and suffix == ".jsonl":
@@ -79,11 +82,20 @@ def _open(
     raise DataError(f"unsupported file format; linreg reads {known}, and folders of one of them; {remedy}", path)
 
 
+def _refuse_units_of_none(text: TextFormat, columns: Sequence[str], path: str) -> None:
+    """Refuse units of columns that a table lacks; one that a run is applied to may lack some."""
+    known = [normal(column) for column in columns]
+    lacking = [column for column in text.units if column not in known and not text.of_run]
+    if lacking and len(known) > 1:  # else its delimiter is another one, which is said
+        message = "data.units: there is no column {}{}"
+        raise DataError([Fault(message.format(repr(each), did_you_mean(each, known)), path) for each in lacking])
+
+
 def _refuse_text_settings(text: TextFormat, path: str, what: str) -> None:
     """Refuse settings of text for a format whose cells have types."""
     faults = [
         Fault(f"data.{key} is for CSV files, and this is {what}; remove it", path)
-        for key in ("delimiter", "decimal", "thousands", "encoding")
+        for key in ("delimiter", "decimal", "thousands", "units", "encoding")
         if getattr(text, key) != getattr(DEFAULT, key)
     ]
     if faults:

@@ -1,17 +1,21 @@
 """How the cells and the numbers of a text file are written, and text as numbers."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from linreg_cli.config.formats import SEPARATORS
+from linreg_cli.lookalike import normal
 from linreg_cli.remedies import setting
 
 Text = TypeVar("Text", pa.Array, pa.ChunkedArray)
+
+#: Units without which a number means something else: 0.05 may be 5 %.
+NEEDED_UNITS = ("%", "\u2030", "\uff05")
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class TextFormat:
         thousands: between groups of three digits, a key of `SEPARATORS`; None: nothing.
         encoding: a codec of Python.
         of_run: whether these are settings of a run, which a message cannot tell to change.
+        units: column -> what may stand before or behind its numbers.
+        unit: that of the column whose cells are read; see `of`.
     """
 
     delimiter: str | None = None
@@ -31,6 +37,12 @@ class TextFormat:
     thousands: str | None = None
     encoding: str = "utf-8"
     of_run: bool = False
+    units: Mapping[str, str] = field(default_factory=dict)
+    unit: str = ""
+
+    def of(self, column: str) -> "TextFormat":
+        """How the cells of a column are written."""
+        return replace(self, unit=self.units.get(normal(column), "")) if self.units else self
 
     @property
     def is_plain(self) -> bool:
@@ -48,6 +60,10 @@ class TextFormat:
         >>> german.float64(pa.array(["2.011", "-0,8", None])).to_pylist(), german.float64(pa.array(["1.23"]))
         ([2011.0, -0.8, None], None)
         """
+        if self.unit:
+            if self.unit in NEEDED_UNITS and pc.all(pc.match_substring(text, self.unit)).as_py() not in (True, None):
+                return None
+            text = self.without_unit(text)
         if self.thousands is not None:
             marks = f"[{SEPARATORS[self.thousands]}]"
             grouped = pc.match_substring_regex(text, f"^{number_pattern(self.decimal, self.thousands, grouped=True)}$")
@@ -60,6 +76,37 @@ class TextFormat:
             return pc.cast(text, pa.float64())
         except pa.ArrowInvalid:
             return None
+
+    def without_unit(self, text: Text) -> Text:
+        """Trimmed text without the unit of its column.
+
+        >>> TextFormat(unit="$").without_unit(pa.array(["$ 5", "-$5", "5$", "5", "$", None])).to_pylist()
+        ['5', '-5', '5', '5', '$', None]
+        """
+        if not self.unit:
+            return text
+        return pc.replace_substring_regex(text, self._with_unit, r"\1\2\3")
+
+    def plain(self, text: Text) -> Text:
+        """Trimmed text with its numbers as Python writes them, and other cells as they are.
+
+        >>> TextFormat(decimal=",", thousands=".", unit="kg").plain(pa.array(["2.011,5 kg", "a,b", "1.5"])).to_pylist()
+        ['2011.5', 'a,b', '1.5']
+        """
+        plain = self.without_unit(text)
+        is_number = pc.match_substring_regex(plain, f"^{number_pattern(self.decimal, self.thousands)}$")
+        if self.thousands is not None:
+            plain = pc.replace_substring_regex(plain, f"[{SEPARATORS[self.thousands]}]", "")
+        return pc.if_else(is_number, pc.replace_substring(plain, self.decimal, "."), text)
+
+    def cell_without_unit(self, cell: str) -> str:
+        """The same for one cell."""
+        return re.sub(self._with_unit, lambda found: "".join(found.groups(default="")), cell) if self.unit else cell
+
+    @property
+    def _with_unit(self) -> str:
+        unit, blanks = re.escape(self.unit), f"[{SEPARATORS[' ']}]*"
+        return f"^(?:([-+]?){unit}{blanks}(.*[0-9].*)|(.*[0-9].*?){blanks}{unit})$"
 
 
 DEFAULT = TextFormat()

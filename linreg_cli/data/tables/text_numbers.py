@@ -24,7 +24,7 @@ def as_numbers(
     Args:
         values: the cells.
         missing_values: cells that mean 'missing'.
-        written: how numbers are written.
+        written: how the numbers of the column are written.
 
     >>> as_numbers(pa.chunked_array([["1.50", " +2", "NA"]]), ["NA"]).to_pylist()
     [1.5, 2.0, None]
@@ -44,7 +44,7 @@ def _parsed(values: pa.Array | pa.ChunkedArray, missing_values: Collection[str],
     numbers = written.float64(text)
     if numbers is None:
         return None
-    return None if pc.any(cells_with_leading_zeros(text)).as_py() else numbers
+    return None if pc.any(cells_with_leading_zeros(written.without_unit(text))).as_py() else numbers
 
 
 def as_exact_numbers(

@@ -19,6 +19,7 @@ from linreg_cli.optim.plan import StepPlan, not_from_moments, not_quadratic
 from linreg_cli.optim.rows import AnyRows, MeasuredRows, StoredRows
 from linreg_cli.optim.state import TrainingState
 from linreg_cli.readers import without_statistics
+from linreg_cli.remedies import setting
 from linreg_cli.wording import plural
 
 
@@ -124,8 +125,8 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows, summing: torch.device | N
         if reason and isinstance(rows, MeasuredRows):
             raise ValueError(f"{engine} cannot run this plan: {reason}")
         if reason:
-            others = "auto" if stored or plan.shards is not None else "auto or reference"
-            raise ValueError(f"{engine} cannot run this plan: {reason}; use {others}")
+            others = "" if unable("reference", plan, device, stored=stored) else " or reference"
+            raise ValueError(f"{engine} cannot run this plan: {reason}; set {setting('train.engine', 'auto')}{others}")
         return _choice(engine, rows, "named by train.engine", auto=False, summing=summing)
     if plan.shards is not None:
         best = "sharded" if unable("statistics", plan, device) else "statistics"
@@ -193,16 +194,18 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) ->
         stored: whether they stay on the disk.
     """
     if plan.shards is not None and engine not in BY_SHARDS:
-        return "it does not add up shard by shard, as train.shards asks for"
+        return "it does not add up shard by shard, as several processes and train.shards do"
     if engine == "sharded" and plan.shards is None:
         return "train.shards is not set"
     if device != "cpu" and engine == "native":
         return f"compiled steps run on the CPU and the data is on {device}"
-    if engine == "affine" and stored and plan.is_full_batch:
-        return "it takes a batch from memory, and a full batch stays on the disk"
     if engine == "statistics":
         return not_from_moments(plan)
-    return not_quadratic(plan) if engine == "affine" else None
+    if engine == "affine" and (reason := not_quadratic(plan)):
+        return reason
+    if engine == "affine" and stored and plan.is_full_batch:
+        return "it takes a batch from memory, and a full batch stays on the disk"
+    return None
 
 
 def resolve_device(name: str, *, shards: bool = False) -> torch.device:

@@ -116,7 +116,7 @@ def summarise(name: str, read: Read, n_rows: int) -> ColumnSummary:
     if low == high:  # the rounding error of the mean would give a constant column a tiny standard deviation
         return ColumnSummary(name, "constant", low, low, high, 0.0)
     # Divided by the power of two below the largest value: neither sums nor squares overflow, and nothing is rounded.
-    unit = float(power_of_two(np.float64(max(abs(low), abs(high)))))
+    unit = float(power_of_two(np.array(max(abs(low), abs(high)))))
     scaled = moments(lambda start, stop: read(start, stop) / unit, n_rows)
     return ColumnSummary(name, kind, low, scaled.mean * unit, high, scaled.deviation * unit)
 

@@ -4,15 +4,15 @@ import numpy as np
 
 from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.least_squares.folds import folds_left_out, groups, shifts
-from linreg_cli.least_squares.resampling import bare, rows_left_out
+from linreg_cli.least_squares.resampling import Needed, rows_left_out
 
 
 def errors_of_rows(optimum, X, y, weights=None, bounds=None):
     """The leave-one-out errors of a fit, shape (n_samples, n_targets); why there are none."""
     errors = np.full(y.shape, np.nan)
     rows = DividedRows(X, y, weights, bounds)
-    reasons = [each for each in rows.of_parts(rows_left_out, bare(optimum), keep(errors)) if each]
-    return reasons[0] if reasons else errors
+    reasons = [each for each in rows.of_parts(rows_left_out, optimum.bare, keep(errors)) if each]
+    return reasons[0].reason(slice(None)) if reasons else errors
 
 
 def errors_of_folds(optimum, X, y, folds, weights=None, bounds=None):
@@ -23,9 +23,9 @@ def errors_of_folds(optimum, X, y, folds, weights=None, bounds=None):
     rows = DividedRows(X, y, weights, bounds)
     for group in groups(optimum, len(folds)):
         shift = shifts(optimum, rows, numbers, group)
-        if isinstance(shift, str):
-            return shift
-        rows.of_parts(folds_left_out, bare(optimum), numbers, group, shift, keep(errors))
+        if isinstance(shift, Needed):
+            return shift.reason()
+        rows.of_parts(folds_left_out, optimum.bare, numbers, group, shift, keep(errors))
     return errors
 
 

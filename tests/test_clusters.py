@@ -184,6 +184,30 @@ def test_one_cluster_is_refused(linreg, config_file, tmp_path):
     assert value["std_err"] > 0
 
 
+@pytest.mark.parametrize(("features", "kept"), [("[firm]", []), ("[capital, firm]", ["capital"])])
+def test_levels_of_the_clusters_have_no_errors_by_them(linreg, config_file, tmp_path, features, kept):
+    """The residuals of a firm add up to zero where it is a level: statsmodels gives errors of 1e-15 and p of 1e-70."""
+    table = grunfeld(tmp_path)
+    text = config("firm", ignore="", data=f", features: {features}").replace(
+        "standardize: true", "standardize: true, categorical: one_hot"
+    )
+    found = linreg("train", "-c", config_file(text), "--json").json["metrics"]["optimum"]["inference"]
+    zero = (
+        "zero within rounding error: the residuals of each cluster add up to zero for this coefficient, as where the "
+        "clusters are levels of a feature"
+    )
+    if not kept:
+        first = sorted(table["firm"].unique())[1]
+        said = f"the cluster standard error of 'firm={first}' is not defined: it is {zero}"
+        assert found == {"refused": f"{said}; set evaluate.covariance: classic"}
+    set_ = ["--set", "evaluate.covariance=classic", "--json"]
+    found = linreg("train", "-c", config_file(text), *set_).json["metrics"]["optimum"]["inference"]["coefficients"]
+    for name, each in found.items():
+        has = bool(kept)
+        assert (each["std_err_cluster"] is not None, each["std_err"] > 0) == (has, True), name
+        assert has or each["std_err_cluster_reason"] == f"it is {zero}"
+
+
 def test_faults_have_their_place(linreg, config_file, tmp_path):
     table = grunfeld(tmp_path)
     table.loc[[4, 9], "firm"] = None

@@ -266,3 +266,16 @@ def test_least_squares_is_solved_once_where_the_trained_numbers_are_those_of_the
     A = np.column_stack([values[:, :2], np.ones(200)])
     best = np.linalg.lstsq(A, values[:, 2], rcond=None)[0]
     assert [*optimum["weights"].values(), optimum["bias"]] == pytest.approx(best.tolist(), rel=1e-11)
+
+
+def test_the_row_that_cannot_be_left_out_has_its_number_of_the_table(linreg, config_file):
+    x, z = np.zeros(20), np.random.default_rng(0).normal(size=20)
+    x[14] = 1.0
+    pd.DataFrame({"x": x, "z": z, "y": z**2}).to_csv("t.csv", index=False)
+    split = ["--set", "data.split={train: 0.7, test: 0.3}", "--set", "seed=3"]
+    config = config_file(config_of("t.csv", "y", 1))
+    found = linreg("train", "-c", config, *FULL, *split).json["metrics"]["optimum"]
+    said = "without row 15 the columns are linearly dependent"
+    assert found["leave_one_out"]["reason"] == said
+    assert "row 15 alone" in found["inference"]["coefficients"]["x"]["std_err_hc3_reason"]
+    assert linreg("inspect", "-c", config, *FULL, *split).json["optimum"]["leave_one_out"]["reason"] == said

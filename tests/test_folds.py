@@ -10,6 +10,7 @@ from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.least_squares import folds as of_folds
 from linreg_cli.least_squares import resampling
 from linreg_cli.least_squares.folds import groups, shifts
+from linreg_cli.least_squares.resampling import Needed
 from linreg_cli.least_squares.solve import least_squares
 
 
@@ -113,4 +114,4 @@ def test_the_first_fold_that_alone_says_something_is_named(monkeypatch):
         assert errors_of_folds(optimum, X, y, folds) == "without fold 4 the columns are linearly dependent"
     numbers = np.arange(60)
     found = shifts(optimum, DividedRows(X, y), numbers, range(30, 40), what="row")
-    assert found == "without row 35 the columns are linearly dependent"
+    assert found == Needed("row", 34)

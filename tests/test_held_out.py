@@ -110,7 +110,9 @@ def test_what_is_undefined_has_a_reason():
     X, z, folds = table()
     alone = np.column_stack([X, np.arange(50) == 31])
     optimum, rows = least_squares(alone, z, bias=True), DividedRows(alone, z)
-    assert left_out(optimum, rows, PLAIN)["reason"] == "without row 32 the columns are linearly dependent"
+    assert left_out(optimum, rows, PLAIN)["reason"] == "without one of the rows the columns are linearly dependent"
+    found = left_out(optimum, rows, PLAIN, numbers=np.arange(100, 150))  # of the table, from 0
+    assert found["reason"] == "without row 132 the columns are linearly dependent"
     found = left_out(optimum, rows, PLAIN, folds, 4)
     assert of(found) == [None] * 3
     assert found["reason"] == f"without fold {folds[31] + 1} the columns are linearly dependent"

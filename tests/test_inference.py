@@ -59,6 +59,58 @@ def test_everything_agrees_with_statsmodels(kind):
     assert ours.names == (("a", "b", "c", "bias") if bias else ("a", "b", "c"))
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
+def test_a_column_far_from_zero_is_no_constant(offset):
+    """Without an intercept R2 is uncentred, as statsmodels has it by the rank of [1 X], unless the columns span 1."""
+    X, y = table()
+    X = X[:, :1] - X[:, 0].mean() + offset
+    theirs = sm.OLS(y[:, 0], X).fit()
+    ours = infer(least_squares(X, y, bias=False), X, y, names=["a"])
+    assert (ours.r2_definition, theirs.k_constant) == ("uncentred", 0)
+    for name, expected in (("r2", theirs.rsquared), ("r2_adjusted", theirs.rsquared_adj), ("f", theirs.fvalue)):
+        assert getattr(ours, name) == pytest.approx(expected, rel=1e-8)
+
+
+@pytest.mark.parametrize("covariance", ["classic", "HC3"])
+@pytest.mark.parametrize(("of_x", "of_y"), [(1e150, 1e-150), (1e-150, 1e150), (1e-140, 1e-140)])
+def test_statistics_do_not_depend_on_the_units(of_x, of_y, covariance):
+    """t and p are numbers without a unit; standard errors have that of y / x, though their squares have no float64."""
+    X, y = table()
+    fits = [
+        infer(least_squares(X * a, y * b, bias=True), X * a, y * b, names=NAMES, covariance=covariance)
+        for a, b in ((1.0, 1.0), (of_x, of_y))
+    ]
+    for name in ("t", "p", "vif", "f", "f_p", "r2", "durbin_watson", "leverage"):
+        np.testing.assert_allclose(*(getattr(fit, name) for fit in fits), rtol=1e-9, err_msg=name)
+    units = np.array([*[of_y / of_x] * 3, of_y])
+    for name in ("estimate", "std_err", "std_err_hc3", "ci_low", "ci_high"):
+        given, other = (getattr(fit, name) for fit in fits)
+        np.testing.assert_allclose(other / units, given, rtol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_one_degree_of_freedom_leaves_standardised_residuals_of_one(weighted):
+    """With n = p + 1 the residuals are a multiple of sqrt(1 - h), whatever they are; here 1e-11 of y."""
+    rng = np.random.default_rng(5)
+    X, y = rng.normal(size=(4, 2)) + np.array([0.0, 1e6]), 1e8 + 1e-3 * rng.normal(size=(4, 1))
+    weights = np.array([100.0, 1.0, 10.0, 0.1]) if weighted else np.ones(4)
+    optimum = least_squares(X, y, bias=True, weights=weights / weights.mean())
+    found = infer(optimum, X, y, names=["a", "b"])
+    np.testing.assert_allclose(np.abs(found.standardized_residuals()), 1.0, rtol=1e-9)
+
+
+def test_what_is_fitted_exactly_has_no_robust_standard_error():
+    """Two rows of a level with the same target: their residuals are 0, and so is what HC3 makes of them."""
+    X, y = np.eye(3)[[0, 0, 1, 1, 1, 2, 2, 2]], np.array([[0.3, 0.3, 1.1, 2.3, 3.7, 5.9, 7.1, 8.3]]).T
+    said = infer(least_squares(X, y, bias=False), X, y, names=NAMES, covariance="HC3").as_json()["coefficients"]
+    assert [said["a"][key] for key in ("std_err_hc3", "t", "p", "ci_low", "ci_high")] == [None] * 5
+    assert said["a"]["std_err_hc3_reason"] == (
+        "it is zero within rounding error: the rows that determine this coefficient are fitted exactly"
+    )
+    hc3 = sm.OLS(y[:, 0], X).fit(cov_type="HC3").bse
+    assert [said["b"]["std_err_hc3"], said["c"]["std_err_hc3"]] == pytest.approx(hc3[1:])
+
+
 @pytest.mark.parametrize("bias", [True, False])
 def test_variance_inflation_factors(bias):
     X, y = table()

@@ -59,6 +59,15 @@ def test_what_a_step_meets_of_a_sum_is_the_share_of_its_batch(batch_size):
     assert given.step_spectrum.largest == pytest.approx(largest * batch_size / 60, rel=1e-12)
 
 
+@pytest.mark.parametrize(("batch_size", "steps"), [(60, 1), (20, 3), (7, 9)])
+def test_the_optimum_of_a_sum_with_weight_decay_is_where_the_steps_of_an_epoch_add_up_to_nothing(batch_size, steps):
+    """Each step has the whole penalty, the smaller last one too: 7 rows at a time of 60 add it 9 times, not 60 / 7."""
+    given = problem("sse", batch_size=batch_size, weight_decay=0.5)
+    expected = np.linalg.solve(2 * A.T @ A + steps * 0.5 * np.eye(4), 2 * A.T @ Y)
+    found = np.vstack([given.optimum.weights, given.optimum.bias])
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
 def test_the_curvature_of_standardised_columns():
     Z = np.column_stack([(X - X.mean(axis=0)) / X.std(axis=0), np.ones(60)])
     assert problem().standardized_curvature == pytest.approx(float(np.linalg.eigvalsh(2 / 60 * Z.T @ Z)[-1]), rel=1e-12)

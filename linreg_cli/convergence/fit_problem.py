@@ -26,9 +26,6 @@ from linreg_cli.least_squares.solve import of_factor, of_rows
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.stopping import Distance
 
-#: Why something is not computed from rows on the disk.
-ON_DISK = "the rows stay on the disk (data.stream)"
-
 
 @dataclass(eq=False)
 class FitProblem:
@@ -84,6 +81,14 @@ class FitProblem:
         """The expected loss of a batch divided by that of the train split: batch_size / n_samples for sse, else 1."""
         return self.plan.batch_size / self.plan.n_samples if self.plan.loss.is_sum else 1.0
 
+    @property
+    def mean_share(self) -> float:
+        """The loss of a step divided by that of the train split, on average over an epoch: 1 / steps for sse, else 1.
+
+        It is `batch_share` unless the last batch is smaller. Each step has the whole penalty of the weight decay.
+        """
+        return 1 / self.plan.steps_per_epoch if self.plan.loss.is_sum else 1.0
+
     # What can be computed
 
     @cached_property
@@ -134,7 +139,7 @@ class FitProblem:
         """The optimum of a squared loss with the penalty of the weight decay; None if it is not available."""
         if not self.is_quadratic:
             return None
-        # For sse, the step of a mini-batch has the whole penalty and batch_share of the loss.
+        # For sse, the step of a mini-batch has the whole penalty and, on average, mean_share of the loss.
         if "trained" not in self.exact:
             self.exact["trained"] = self._solved(lambda: self.parts, self.eps)
         return self.exact["trained"]
@@ -161,7 +166,7 @@ class FitProblem:
         return self.given()
 
     def _solved(self, of: Callable[[], DividedRows], eps: float | None) -> Optimum:
-        penalty, loss = self.plan.weight_decay / self.batch_share, self.plan.loss.name
+        penalty, loss = self.plan.weight_decay / self.mean_share, self.plan.loss.name
         if self.measured is not None:
             return of_factor(self.measured, loss=loss, weight_decay=penalty)
         return of_rows(of(), bias=self.bias, loss=loss, weight_decay=penalty, eps=eps)
@@ -176,8 +181,6 @@ class FitProblem:
         loss = self.plan.loss
         if self.range_reason:
             return None, self.range_reason
-        if not in_memory(self.X_nd, self.y_nk):
-            return None, f"for loss: {loss.name} the optimum is computed from rows in memory; {ON_DISK}"
         return robust_optimum(
             self.X_nd,
             self.y_nk,

@@ -105,6 +105,7 @@ def in_scaled_units(original: Optimum, preprocessor: Preprocessor) -> Optimum:
         original,
         weights=weights,
         bias=bias,
+        level=original.level / targets.scale,
         train_loss=loss,
         objective=loss,
         constant_loss=constant,

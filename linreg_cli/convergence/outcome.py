@@ -115,7 +115,7 @@ def _risen(
 def _penalty_explains(rise: float, config: Config, problem: Problem) -> bool:
     """Whether the objective with the penalty ended below its start: not if the loss rose by more than that penalty."""
     squares = sum(float(np.sum(np.square(each))) for each in problem.start if each is not None)
-    if rise * problem.batch_share > problem.plan.weight_decay / 2 * squares:
+    if rise * problem.mean_share > problem.plan.weight_decay / 2 * squares:
         return False
     end = _ends(config, problem, [_as_it_is(config, problem)])
     return end is not None and end[0] < objective(problem, *problem.start)

@@ -18,7 +18,7 @@ from linreg_cli.data.columns.rows import pick, row_blocks
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.distance import distance_in_errors
-from linreg_cli.least_squares.inference import Inference, infer
+from linreg_cli.least_squares.inference import ZERO, Inference, infer
 from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.least_squares.refusal import refusal
 from linreg_cli.model import LinearFormula
@@ -162,7 +162,19 @@ def exact_fit(config: Config, dataset: Dataset, problem: Problem, rows: Rows | s
         lacking["std_err_hc3"] = reason
         if covariance == "HC3":
             return _without_errors(optimum, reason)
+    if (undefined := _undefined_error(optimum, fits)) is not None:
+        return _without_errors(optimum, undefined)
     return ExactFit(optimum, fits, None, lacking)
+
+
+def _undefined_error(optimum: Optimum, fits: Mapping[str, Inference]) -> str | None:
+    """Why a standard error of the covariance that is asked for is not defined; None if all are."""
+    for fit, exactly in zip(fits.values(), optimum.exactly_fitted(), strict=True):
+        errors = {"HC3": fit.std_err_hc3, "cluster": fit.std_err_cluster}.get(fit.covariance)
+        if errors is not None and not exactly and np.isnan(errors).any():
+            name = fit.names[int(np.argmax(np.isnan(errors)))]
+            return f"the {fit.covariance} standard error of {name!r} is not defined: {ZERO[fit.covariance]}"
+    return None
 
 
 def _codes_of(categories: Categories, rows: Rows | slice) -> Codes:

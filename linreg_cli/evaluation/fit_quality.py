@@ -87,7 +87,7 @@ def fit_quality(
         or parts.X_nd.size > MOST_HELD_OUT_CELLS
     ):
         return found
-    optimum["leave_one_out"] = left_out(exact.optimum, parts, config.preprocess)
+    optimum["leave_one_out"] = left_out(exact.optimum, parts, config.preprocess, numbers=rows)
     return found
 
 

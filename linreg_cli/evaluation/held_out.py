@@ -10,20 +10,27 @@ import numpy.typing as npt
 
 from linreg_cli.config.preprocess import PreprocessConfig
 from linreg_cli.data.columns.divided import DividedRows, Part, in_order
+from linreg_cli.data.columns.kinds import Rows
 from linreg_cli.data.columns.row_weights import At
 from linreg_cli.data.encoding.transform import inverse
 from linreg_cli.evaluation.metrics import IN_ORIGINAL_UNITS, ErrorSums, Metrics
 from linreg_cli.least_squares.factor import BLOCK_ROWS, Array
 from linreg_cli.least_squares.folds import Folds, folds_left_out, groups, shifts
 from linreg_cli.least_squares.optimum import Optimum
-from linreg_cli.least_squares.resampling import bare, residuals, rows_at, rows_left_out
+from linreg_cli.least_squares.resampling import Needed, residuals, rows_at, rows_left_out
 
 #: The most rows for which every row gets the smearing factor of the fit to the others, at a cost of rows x rows.
 MOST_LEFT_OUT = 3_000
 
 
 def left_out(
-    optimum: Optimum, rows: DividedRows, options: PreprocessConfig, folds: Folds | None = None, count: int = 0
+    optimum: Optimum,
+    rows: DividedRows,
+    options: PreprocessConfig,
+    folds: Folds | None = None,
+    count: int = 0,
+    *,
+    numbers: Rows | slice | None = None,
 ) -> Metrics:
     """The metrics of k-fold cross-validation of the exact fit, or of leave-one-out.
 
@@ -38,6 +45,7 @@ def left_out(
         options: with f and what predictions estimate.
         folds: the fold of each row, from 0; None: each row is left out alone.
         count: how many folds there are.
+        numbers: the positions of the rows in the table, from 0, for the reason; None: no row is named.
 
     Returns:
         `units`, `r2_definition`, `mse`, `rmse` and `r2`, in original units of the target; those that are undefined are
@@ -45,18 +53,18 @@ def left_out(
     """
     transform, smeared, what = options.target_transform, options.target_estimate == "mean", "fold"
     if folds is None and not smeared:
-        return _metrics(rows.of_parts(_without_rows, bare(optimum), transform))
+        return _metrics(rows.of_parts(_without_rows, optimum.bare, transform), numbers)
     if folds is None:
         count, what = rows.n_samples, "row"
         if count > MOST_LEFT_OUT:
             return _metrics([f"with preprocess.target_estimate: mean it is computed for up to {MOST_LEFT_OUT:,} rows"])
         folds = np.arange(count)
-    found: list[ErrorSums | str] = []
+    found: list[ErrorSums | Needed] = []
     for group in groups(optimum, count):
         shift = shifts(optimum, rows, folds, group, what=what)
-        if isinstance(shift, str):
-            return _metrics([shift])
-        about = bare(optimum), folds, group, shift
+        if isinstance(shift, Needed):
+            return _metrics([shift], numbers)
+        about = optimum.bare, folds, group, shift
         factors = _factors(rows.of_parts(_smeared, *about)) if smeared else None
         found += rows.of_parts(_without_folds, *about, transform, factors)
     return _metrics(found)
@@ -64,19 +72,19 @@ def left_out(
 
 def fitted(optimum: Optimum, rows: DividedRows, options: PreprocessConfig) -> Metrics:
     """The metrics of the exact fit on its own rows; arguments as those of `left_out`."""
-    own = bare(optimum)
+    own = optimum.bare
     smearing = in_order(rows.of_parts(_exponentials, own)) if options.target_estimate == "mean" else None
     factors = None if smearing is None else smearing / rows.n_samples
     return _metrics(rows.of_parts(_own, own, options.target_transform, factors))
 
 
-def _metrics(found: Sequence[ErrorSums | str]) -> Metrics:
+def _metrics(found: Sequence[ErrorSums | Needed | str], numbers: Rows | slice | None = None) -> Metrics:
     """The metrics of the sums of all parts, or why there are none."""
     none: Metrics = {**IN_ORIGINAL_UNITS, "mse": None, "rmse": None, "r2": None}
     sums = ErrorSums()
     for each in found:
-        if isinstance(each, str):
-            return {**none, "reason": each}
+        if not isinstance(each, ErrorSums):
+            return {**none, "reason": each if isinstance(each, str) else each.reason(numbers)}
         sums.merge(each)
     metrics = sums.metrics()
     if metrics["mse"] is None:
@@ -106,8 +114,8 @@ class _Errors:
         self.sums.add_errors(actual, errors, None if self._weight_n is None else self._weight_n[at])
 
 
-def _without_rows(part: Part, optimum: Optimum, transform: str) -> ErrorSums | str:
-    """The sums of the leave-one-out errors of a part, or why there are none; a pass."""
+def _without_rows(part: Part, optimum: Optimum, transform: str) -> ErrorSums | Needed:
+    """The sums of the leave-one-out errors of a part, or the row without which there are none; a pass."""
     errors = _Errors(part, transform)
     return rows_left_out(part, optimum, errors.add) or errors.sums
 

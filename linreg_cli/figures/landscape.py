@@ -61,9 +61,9 @@ def landscape(run: Material, target: str) -> tuple[Landscape, str, Plane]:
                 f"a path of more than two parameters needs the optimum of a squared loss; {reason}", run.id
             )
         return _from_rows(run, k, names, short)
-    optimum, spectrum, plan = problem.optimum, problem.spectrum, problem.plan
+    optimum, spectrum = problem.optimum, problem.spectrum
     best = optimum.weights[:, k] if optimum.bias is None else np.append(optimum.weights[:, k], optimum.bias[k])
-    decay = plan.weight_decay / problem.batch_share
+    decay = optimum.weight_decay
     lowest = optimum.objective if len(rows.dataset.targets) == 1 else 0.0
     name = "loss with its penalty" if decay else "loss"
     name += "" if len(rows.dataset.targets) == 1 else " above its lowest"

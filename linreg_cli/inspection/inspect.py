@@ -24,7 +24,7 @@ from linreg_cli.convergence.rates import SgdRule, stable_rate
 from linreg_cli.convergence.reaching import Reaching, reaching
 from linreg_cli.convergence.stalling import rounding_gap
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.columns.rows import Matrix, RowsOnAccess, rounded_to
+from linreg_cli.data.columns.rows import Matrix, RowsOnAccess, in_order, rounded_to
 from linreg_cli.errors import DataError
 from linreg_cli.evaluation.cross_validation import fold_numbers
 from linreg_cli.evaluation.held_out import fitted, left_out
@@ -262,7 +262,8 @@ def _held_out(prepared: Prepared, problem: Problem) -> OptimumErrors:
     if not _in_original_units(config) or optimum.weight_decay or optimum.factor.eps > EPS:
         optimum = solved_anew(config, problem, rows)
     count = min(given.folds if given is not None else FOLDS, len(train))
-    own, alone = fitted(optimum, rows, config.preprocess), left_out(optimum, rows, config.preprocess)
+    own = fitted(optimum, rows, config.preprocess)
+    alone = left_out(optimum, rows, config.preprocess, numbers=in_order(train))
     if count == 1:
         return OptimumErrors(optimum, own, alone, None, count)
     folds = fold_numbers(train, count, shuffle=config.data.split.shuffle, seed=config.seed)
@@ -290,7 +291,7 @@ def _ridge(problem: Problem) -> Ridge:
     )
     if plain.weight_decay:
         plain = of_rows(problem.parts, bias=problem.bias, loss=loss)
-    decays = tuple(decay * problem.batch_share for decay in path.weight_decays)
+    decays = tuple(decay * problem.mean_share for decay in path.weight_decays)
     predicted = np.einsum("d,ldk->lk", X_mean, path.weights) + (0.0 if path.bias is None else path.bias)
     unpenalised = leave_one_out(plain, problem.parts)
     return Ridge(path, decays, unpenalised, (predicted[path.best], y_mean), problem.bias and not centred)

@@ -35,6 +35,18 @@ def solve_triangle(R: Array, b: Array, *, transposed: bool = False) -> Array:
     return np.asarray(np.linalg.solve(R.T[::-1, ::-1], b[::-1])[::-1], dtype=np.float64)
 
 
+def row_lengths(A: Array) -> Array:
+    """The Euclidean length of each row, shape (n_rows,); no square overflows or underflows.
+
+    >>> (row_lengths(np.array([[3.0, 4.0]]) * 2.0**800) / 2.0**800).tolist()
+    [5.0]
+    """
+    _, exponents = np.frexp(np.abs(A).max(axis=1, initial=0.0))
+    scaled = np.ldexp(A, -exponents[:, None])
+    lengths: Array = np.ldexp(np.sqrt(np.einsum("ij,ij->i", scaled, scaled)), exponents)
+    return lengths
+
+
 def split(A: Array) -> tuple[Array, Array]:
     """Orthonormal bases of the column space of A, shape (n_rows, n_columns), and of its complement."""
     basis = np.linalg.qr(A, mode="complete")[0]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.least_squares.decompositions import solve_triangle
+from linreg_cli.least_squares.decompositions import row_lengths, solve_triangle
 from linreg_cli.least_squares.factor import Array
 from linreg_cli.least_squares.optimum import Optimum
 
@@ -51,5 +51,5 @@ def standard_errors(optimum: Optimum) -> Array:
     to_q = factor.to_parameters() @ factor.inverse
     theta = factor.R_pk - factor.R_pp @ solve_triangle(factor.R_pp, factor.R_pk)
     rss = (np.sum(theta**2, axis=0) + factor.rest_k) * factor.target_scale**2
-    std_err: Array = np.sqrt(np.outer(np.einsum("ij,ij->i", to_q, to_q), rss / (factor.n_samples - len(to_q))))
+    std_err: Array = np.outer(row_lengths(to_q), np.sqrt(rss / (factor.n_samples - len(to_q))))
     return std_err

@@ -15,7 +15,7 @@ from linreg_cli.data.columns.divided import DividedRows, Part, in_order
 from linreg_cli.data.columns.row_weights import At
 from linreg_cli.least_squares.factor import BLOCK_ROWS, Array
 from linreg_cli.least_squares.optimum import Optimum
-from linreg_cli.least_squares.resampling import ALONE, Add, bare, dependent_without, rows_at
+from linreg_cli.least_squares.resampling import ALONE, Add, Needed, rows_at
 
 #: Bytes of the products Q_F'Q_F that are summed in one pass; where all folds have more, there are several passes.
 GROUP_BYTES = 4 * 2**20
@@ -35,7 +35,7 @@ def groups(optimum: Optimum, count: int) -> list[range]:
     return [range(first, min(first + size, count)) for first in range(0, count, size)]
 
 
-def shifts(optimum: Optimum, rows: DividedRows, folds: Folds, group: range, *, what: str = "fold") -> Array | str:
+def shifts(optimum: Optimum, rows: DividedRows, folds: Folds, group: range, *, what: str = "fold") -> Array | Needed:
     """s_F of each fold F of a group, shape (len(group), rank, n_targets), in one pass over the rows.
 
     Args:
@@ -46,7 +46,7 @@ def shifts(optimum: Optimum, rows: DividedRows, folds: Folds, group: range, *, w
         what: the word for a fold.
 
     Returns:
-        s_F, or why there is none: the columns are linearly dependent without one of the folds.
+        s_F, or the fold without which there is none.
 
     >>> from linreg_cli.least_squares.solve import least_squares
     >>> X, y = np.ones((3, 1)), np.array([[0.0], [0.0], [3.0]])  # Q is 1 / sqrt(3), or -1 / sqrt(3); e is -1, -1, 2
@@ -54,13 +54,13 @@ def shifts(optimum: Optimum, rows: DividedRows, folds: Folds, group: range, *, w
     >>> np.abs(found[:, 0, 0] / 3**0.5).round(12).tolist()
     [2.0, 1.0]
     """
-    sums = rows.of_parts(_sums, bare(optimum), folds, group)
+    sums = rows.of_parts(_sums, optimum.bare, folds, group)
     products, targets = (in_order(each) for each in zip(*sums, strict=True))
     remaining = np.eye(optimum.factor.rank) - products
     if remaining.size:
         alone = np.flatnonzero(np.linalg.eigvalsh(remaining)[:, 0] < ALONE)
         if len(alone):
-            return dependent_without(what, group[int(alone[0])])
+            return Needed(what, group[int(alone[0])])
     found: Array = np.linalg.solve(remaining, targets)
     return found
 
@@ -84,7 +84,7 @@ def folds_left_out(part: Part, optimum: Optimum, folds: Folds, group: range, shi
 
     Args:
         part: some of the rows.
-        optimum: of all rows, as `bare` gives it.
+        optimum: of all rows, as `Optimum.bare` gives it.
         folds: the fold of each row of all parts.
         group: the folds whose rows are wanted.
         shift: what `shifts` gives for them.

@@ -5,7 +5,7 @@ It is inference at the optimum. It is valid for a trained model only if the mode
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,17 +17,23 @@ from linreg_cli.data.columns.kinds import Values
 from linreg_cli.data.columns.row_set import RowArray
 from linreg_cli.data.columns.row_weights import sum_of
 from linreg_cli.least_squares.clusters import Clusters
+from linreg_cli.least_squares.decompositions import row_lengths
 from linreg_cli.least_squares.distance import stacked
 from linreg_cli.least_squares.distributions import t_quantile, t_tail
-from linreg_cli.least_squares.f_test import of_squares, wald
-from linreg_cli.least_squares.factor import Array, Factor, blocks
+from linreg_cli.least_squares.f_test import EXACT, Tested
+from linreg_cli.least_squares.factor import EPS, Array, Factor, blocks
 from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.least_squares.row_passes import NO_ROOM, measure_rows, over_room
 from linreg_cli.least_squares.without_rows import Sums
-from linreg_cli.wording import plural
 
 #: Indices of rows.
 Some = RowArray | slice
+#: Why there is no standard error of a coefficient, by covariance.
+ZERO = {
+    "HC3": "it is zero within rounding error: the rows that determine this coefficient are fitted exactly",
+    "cluster": "it is zero within rounding error: the residuals of each cluster add up to zero for this coefficient, "
+    "as where the clusters are levels of a feature",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +48,10 @@ class Inference:
         names: the features, then "bias" if there is an intercept.
         estimate: the coefficients.
         std_err: classic standard errors, sqrt(diag(inv([X 1]'[X 1]))) * residual_std.
-        std_err_hc3: heteroskedasticity-consistent standard errors (HC3).
-        std_err_cluster: standard errors for residuals that are correlated within clusters; None without at least two.
+        std_err_hc3: heteroskedasticity-consistent standard errors (HC3); NaN for one that is zero within rounding
+            error.
+        std_err_cluster: standard errors for residuals that are correlated within clusters; NaN likewise; None without
+            at least two clusters.
         n_clusters: the number of clusters; None without any.
         covariance: `classic`, `HC3` or `cluster`: the standard errors that t, p, ci_low, ci_high, f and f_p are of.
         degrees: of freedom of t: n - p, with `cluster` the number of clusters - 1.
@@ -56,9 +64,9 @@ class Inference:
         r2: 1 - rss / tss, where tss is about the mean (centred) or about zero (uncentred).
         r2_definition: `centred` if the model has an intercept, or an implicit one; otherwise `uncentred`.
         r2_adjusted: adjusted for the degrees of freedom.
-        f: the F statistic of the regression (with HC3 and cluster Wald's); NaN if the model has an intercept only, and
-            with cluster where there are not more clusters than coefficients without the intercept.
+        f: the F statistic of the regression (with HC3 and cluster Wald's); NaN where `f_reason` says why.
         f_p: its p-value.
+        f_reason: why there is no F; None where there is.
         aic: -2 log-likelihood + 2 p.
         bic: -2 log-likelihood + log(n) p.
         durbin_watson: sum of (e_i - e_(i-1))^2 / sum of e_i^2, in the order of the rows.
@@ -87,6 +95,7 @@ class Inference:
     r2_adjusted: float
     f: float
     f_p: float
+    f_reason: str | None
     aic: float
     bic: float
     durbin_watson: float
@@ -115,31 +124,28 @@ class Inference:
         return scaled
 
     def as_json(self) -> dict[str, Any]:
-        """The inference of one target in `metrics.json`; numbers that are not finite are None."""
-        robust = ("std_err_hc3",) if self.std_err_cluster is None else ("std_err_hc3", "std_err_cluster")
+        """The inference of one target in `metrics.json`; numbers that are not finite are None, with the reason."""
+        robust = {"std_err_hc3": "HC3", "std_err_cluster": "cluster"}
+        if self.std_err_cluster is None:
+            del robust["std_err_cluster"]
         columns = ("estimate", "std_err", *robust, "t", "p", "ci_low", "ci_high", "vif")
-        coefficients = {
+        coefficients: dict[str, dict[str, Any]] = {
             name: {column: _finite(getattr(self, column)[i]) for column in columns} for i, name in enumerate(self.names)
         }
+        for found in coefficients.values():
+            found |= {f"{key}_reason": ZERO[kind] for key, kind in robust.items() if found[key] is None}
         scalars = ("residual_std", "r2", "r2_adjusted", "f", "f_p", "aic", "bic", "durbin_watson")
-        values = {name: _finite(getattr(self, name)) for name in scalars}
+        values: dict[str, Any] = {name: _finite(getattr(self, name)) for name in scalars}
         kinds: dict[str, Any] = {"r2_definition": self.r2_definition, "covariance": self.covariance}
         if self.n_clusters is not None:
             kinds["n_clusters"] = self.n_clusters
         if self.f_reason:
             kinds["f_reason"] = self.f_reason
+        for name, value in values.items():
+            if value is None and name not in ("f", "f_p"):
+                constant = name.startswith("r2") and math.isnan(self.r2)
+                kinds[f"{name}_reason"] = "the target is constant" if constant else EXACT
         return {"coefficients": coefficients, **kinds, **values}
-
-    @property
-    def f_reason(self) -> str | None:
-        """Why there is no F where there are coefficients to test; None otherwise."""
-        slopes = len(self.names) - (self.names[-1:] == ("bias",))
-        if self.covariance != "cluster" or slopes <= self.degrees:
-            return None
-        counted = plural(self.n_clusters or 0, "cluster")
-        return (
-            f"{counted} cannot test {plural(slopes, 'coefficient')} at once; that needs more clusters than coefficients"
-        )
 
 
 def infer(
@@ -191,9 +197,10 @@ def infer(
     rss, s2 = found.rss, found.rss / degrees
     # (weights, bias) = to_q Q'y, so the variance of a parameter is s2 times the squared length of its row of to_q.
     to_q = factor.to_parameters() @ factor.inverse
-    variance = np.einsum("ij,ij->i", to_q, to_q)
+    lengths, error = row_lengths(to_q), residual_error(optimum, target)
     estimate, meats = stacked(optimum.weights, optimum.bias)[:, target], {**found.meats, "classic": s2 * np.eye(p)}
-    std_errs = {**_robust(to_q, found.meats), "classic": np.sqrt(s2 * variance)}
+    std_errs = {kind: _robust(to_q, lengths, meat, error) for kind, meat in found.meats.items()}
+    std_errs["classic"] = lengths * math.sqrt(s2)
     freedom = degrees
     if covariance == "cluster":
         assert clusters is not None
@@ -201,15 +208,10 @@ def infer(
     with np.errstate(divide="ignore", invalid="ignore"):  # one of several targets may be fitted exactly
         t = estimate / std_errs[covariance]
     reach = t_quantile(freedom, 0.025) * std_errs[covariance]
-    # Without an intercept, the model has an implicit one if the columns sum to 1, as indicators do.
-    constant = factor.bias or float(found.ones @ found.ones) > n * (1 - 1e-10)
+    constant = found.has_constant
     total = float(factor.constant_k[target]) if constant else found.about_zero()
-    if covariance == "cluster" and p - factor.bias > freedom:  # their covariance has at most the rank G - 1
-        f = f_p = math.nan
-    elif covariance != "classic":
-        f, f_p = wald(estimate, to_q @ meats[covariance] @ to_q.T, freedom, constant=constant, bias=factor.bias)
-    else:
-        f, f_p = of_squares(total, rss, p - constant, degrees)
+    tested = Tested(covariance, freedom, constant=constant, residual_error=error)
+    f, f_p, f_reason = tested.f(factor, estimate, meats[covariance], total, rss)
     r2 = 1 - rss / total if total else math.nan
     likelihood = _log_likelihood(factor, rss)
     return Inference(
@@ -225,13 +227,14 @@ def infer(
         p=np.array([2 * t_tail(freedom, float(each)) for each in t]),
         ci_low=estimate - reach,
         ci_high=estimate + reach,
-        vif=n * np.append(factor.spread, math.nan)[:p] ** 2 * variance,
+        vif=n * (np.append(factor.spread, math.nan)[:p] * lengths) ** 2,
         residual_std=math.sqrt(s2),
         r2=r2,
         r2_definition="centred" if constant else "uncentred",
         r2_adjusted=1 - (1 - r2) * (n - constant) / degrees,
         f=f,
         f_p=f_p,
+        f_reason=f_reason,
         aic=-2 * likelihood + 2 * p,
         bic=-2 * likelihood + math.log(n) * p,
         durbin_watson=found.squared_steps / rss if rss else math.nan,
@@ -241,10 +244,23 @@ def infer(
     )
 
 
-def _robust(to_q: Array, meats: Mapping[str, Array]) -> dict[str, Array]:
-    """Standard errors by covariances of Q'y, each of shape (p,)."""
-    variances = {kind: np.sum((to_q @ meat) * to_q, axis=1) for kind, meat in meats.items()}
-    return {kind: np.sqrt(np.maximum(each, 0.0)) for kind, each in variances.items()}  # rounding may leave less than 0
+def residual_error(optimum: Optimum, target: int) -> float:
+    """The rounding error of a residual: 64 EPS times the sum of the spreads of the target and of its terms."""
+    factor = optimum.factor
+    y = math.sqrt(factor.constant_k[target] / factor.n_samples) if factor.bias else factor.target_largest[target]
+    return 64 * EPS * float(y + factor.spread @ np.abs(optimum.weights[:, target]))
+
+
+def _robust(to_q: Array, lengths: Array, meat: Array, error: float) -> Array:
+    """Standard errors by a covariance of Q'y, shape (p,); NaN for one that is zero within rounding error.
+
+    A coefficient is a sum of c_i y_i, with the length of c that of its row of to_q. What is exactly zero, such as the
+    sum of the residuals of a cluster that has an indicator, is left with the rounding errors of c_i e_i.
+    """
+    units = np.where(lengths > 0, lengths, 1.0)
+    rows = to_q / units[:, None]
+    relative = np.sqrt(np.maximum(np.sum((rows @ meat) * rows, axis=1), 0.0))
+    return np.where(relative <= error, math.nan, relative * units)
 
 
 def _log_likelihood(factor: Factor, rss: float) -> float:

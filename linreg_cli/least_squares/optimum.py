@@ -23,6 +23,9 @@ class Optimum:
     Attributes:
         weights: shape (n_features, n_targets), float64.
         bias: shape (n_targets,), float64; None without an intercept.
+        level: the prediction at `factor.center` minus `factor.target_center`, shape (n_targets,); 0 without an
+            intercept. Residuals that are computed from it have rounding errors of the spread of the target, and those
+            from the bias of its mean.
         train_loss: the loss at the optimum, without the penalty.
         objective: the loss at the optimum, with the penalty.
         constant_loss: the loss of predicting the mean of each target.
@@ -41,6 +44,7 @@ class Optimum:
 
     weights: Array
     bias: Array | None
+    level: Array
     train_loss: float
     objective: float
     constant_loss: float
@@ -71,13 +75,34 @@ class Optimum:
         """`excess` of N parameters: weights of shape (N, n_features, n_targets), bias (N, n_targets); shape (N,)."""
         dw = weights - self.weights
         db = None if self.bias is None or bias is None else bias - self.bias
-        distance = _square(dw) + (0.0 if db is None else _square(db))
         found: Array = self.scale * _square(self.factor.R_pp @ self.factor.shift(dw, db))
-        return found + self.weight_decay / 2 * distance
+        if not self.weight_decay:
+            return found
+        return found + self.weight_decay / 2 * (_square(dw) + (0.0 if db is None else _square(db)))
 
     def gap(self, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> tuple[float | None, str]:
         """The relative gap of the objective at some parameters, by `excess`; see the function `gap`."""
         return gap(self.excess(weights, bias) + self.objective, self.objective, self.constant_loss, self.zero_loss)
+
+    @property
+    def bare(self) -> "Optimum":
+        """The same optimum for a pass, whose parts have weights of their own (`Factor.bare`)."""
+        assert not self.weight_decay
+        return replace(self, factor=self.factor.bare)
+
+    def residuals(self, y: Array, scaled: Array, targets: slice = slice(None)) -> Array:
+        """y - X w - b of some rows, shape (n_rows, k).
+
+        Args:
+            y: as given, shape (n_rows, k), float64.
+            scaled: rows of X, as `Factor.unweighted_rows` gives them.
+            targets: the positions of the k targets.
+        """
+        factor = self.factor
+        d = len(factor.scale)
+        fitted = scaled[:, :d] @ (self.weights[:, targets] * factor.scale[:, None])
+        found: Array = y - factor.target_center[targets] - self.level[targets] - fitted
+        return found
 
     def losses(self, weights: npt.ArrayLike, bias: npt.ArrayLike | None) -> Array:
         """The sum of squared residuals of each target at some parameters, without a pass over the rows, shape (k,)."""

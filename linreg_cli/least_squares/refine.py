@@ -53,8 +53,10 @@ def add(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
     return two_sum(hi, lo + (a[1] + b[1]))
 
 
-def refine(X_nd: Array, y_nk: Array, factor: Factor, theta_spk: Array) -> tuple[Array, Array | None, Array] | None:
-    """Weights, bias and residuals of the least-squares solution to about 15 digits.
+def refine(
+    X_nd: Array, y_nk: Array, factor: Factor, theta_spk: Array
+) -> tuple[Array, Array | None, Array, Array] | None:
+    """Weights, bias, level and residuals of the least-squares solution to about 15 digits.
 
     The centred and scaled design matrix is stored as double-doubles, so it has no rounding error. The iteration solves
     the augmented system r + A x = y, A' r = 0 for corrections of x and r. It converges for condition numbers below
@@ -67,13 +69,14 @@ def refine(X_nd: Array, y_nk: Array, factor: Factor, theta_spk: Array) -> tuple[
         theta_spk: the solution to refine, shape (n_parameters, n_targets), in the coordinates of `Factor.rows`.
 
     Returns:
-        The weights (n_features, n_targets), the bias (n_targets,) or None, and the residuals y - X w - b
-        (n_samples, n_targets), in the units of X and y, times the square roots of the weights of the rows; None if
-        the iteration does not converge.
+        The weights (n_features, n_targets), the bias (n_targets,) or None, the level (n_targets,) of `Optimum`, and the
+        residuals y - X w - b (n_samples, n_targets), in the units of X and y, times the square roots of the weights of
+        the rows; None if the iteration does not converge.
     """
     A = _exact_design(X_nd, factor)
     Q, R = np.linalg.qr(A[0])
     weights, bias = np.empty((X_nd.shape[1], y_nk.shape[1])), np.empty(y_nk.shape[1])
+    level = np.zeros(y_nk.shape[1])
     residuals = np.empty_like(y_nk)
     for t in range(y_nk.shape[1]):
         y_scale = factor.target_scale[t]
@@ -85,13 +88,13 @@ def refine(X_nd: Array, y_nk: Array, factor: Factor, theta_spk: Array) -> tuple[
         (x_hi, x_lo), r = solution
         residuals[:, t] = r * y_scale
         d = len(factor.scale)
-        w_hi, w_lo = x_hi[:d] * y_scale / factor.scale, x_lo[:d] * y_scale / factor.scale
-        weights[:, t] = w_hi
+        weights[:, t] = x_hi[:d] * y_scale / factor.scale
         if factor.bias:
-            product, rest = two_product(w_hi, factor.center)
-            parts = [factor.target_center[t], y_scale * x_hi[-1], y_scale * x_lo[-1]]
-            bias[t] = math.fsum([*parts, *-product, *-rest, *-(w_lo * factor.center)])
-    return weights, bias if factor.bias else None, residuals
+            level[t], center = y_scale * x_hi[-1], factor.center / factor.scale
+            product, rest = two_product(x_hi[:d], center)
+            parts = [factor.target_center[t] / y_scale, x_hi[-1], x_lo[-1]]
+            bias[t] = y_scale * math.fsum([*parts, *-product, *-rest, *-(x_lo[:d] * center)])
+    return weights, bias if factor.bias else None, level, residuals
 
 
 def _exact_design(X_nd: Array, factor: Factor) -> DoubleDouble:

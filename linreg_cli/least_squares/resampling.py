@@ -5,14 +5,15 @@ With the hat matrix H = QQ' of the design matrix, the residuals of the rows F un
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from linreg_cli.data.columns.divided import DividedRows, Part
+from linreg_cli.data.columns.kinds import Rows
 from linreg_cli.data.columns.row_weights import At, sum_of
-from linreg_cli.data.columns.rows import Matrix
+from linreg_cli.data.columns.rows import Matrix, pick
 from linreg_cli.least_squares.factor import BLOCK_ROWS, Array, Factor, blocks, matrix
 from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.optim.losses import loss_scale
@@ -21,6 +22,33 @@ from linreg_cli.optim.losses import loss_scale
 ALONE = 1e-10
 #: Is given the errors of some rows: their positions in the matrices, targets (n_rows, k) and errors (n_rows, k).
 Add = Callable[[At, Array, Array], None]
+
+
+@dataclass(frozen=True)
+class Needed:
+    """A row or a fold without which the columns are linearly dependent, so that errors without it are undefined.
+
+    Attributes:
+        what: `row` or `fold`.
+        position: which one, from 0.
+    """
+
+    what: str
+    position: int
+
+    def reason(self, rows: Rows | slice | None = None) -> str:
+        """Why an error is undefined.
+
+        Args:
+            rows: the positions in the table, from 0, of the rows; None: they are not known, and none is named.
+
+        >>> Needed("fold", 2).reason(), Needed("row", 1).reason(np.array([3, 7]))
+        ('without fold 3 the columns are linearly dependent', 'without row 8 the columns are linearly dependent')
+        """
+        if self.what == "fold":
+            return f"without fold {self.position + 1} the columns are linearly dependent"
+        which = "one of the rows" if rows is None else f"row {int(pick(rows, np.array([self.position]))[0]) + 1}"
+        return f"without {which} the columns are linearly dependent"
 
 
 @dataclass(frozen=True)
@@ -70,14 +98,14 @@ def leave_one_out(optimum: Optimum, rows: DividedRows) -> HeldOut:
     4.5
     """
     squares, weight = np.zeros(optimum.factor.n_targets), 0.0
-    for found in rows.of_parts(_squared_errors, bare(optimum)):
-        if isinstance(found, str):
-            return HeldOut(None, found)
+    for found in rows.of_parts(_squared_errors, optimum.bare):
+        if isinstance(found, Needed):
+            return HeldOut(None, found.reason())
         squares, weight = squares + found[0], weight + found[1]
     return HeldOut(float((squares / weight).mean()), None)
 
 
-def _squared_errors(part: Part, optimum: Optimum) -> tuple[Array, float] | str:
+def _squared_errors(part: Part, optimum: Optimum) -> tuple[Array, float] | Needed:
     """The weighted sum of the squared leave-one-out errors of each target, (k,), and the sum of the weights; a pass."""
     squares, total = np.zeros(optimum.factor.n_targets), 0.0
 
@@ -89,16 +117,16 @@ def _squared_errors(part: Part, optimum: Optimum) -> tuple[Array, float] | str:
     return rows_left_out(part, optimum, add) or (squares, total)
 
 
-def rows_left_out(part: Part, optimum: Optimum, add: Add) -> str | None:
+def rows_left_out(part: Part, optimum: Optimum, add: Add) -> Needed | None:
     """The leave-one-out errors e_i / (1 - h_i) of the rows of a part, with the leverage h_i, block by block.
 
     Args:
         part: some of the rows.
-        optimum: of all rows, as `bare` gives it.
+        optimum: of all rows, as `Optimum.bare` gives it.
         add: is given the errors.
 
     Returns:
-        Why they are undefined: the columns are linearly dependent without some row. None if they are not.
+        The row, among all, without which they are undefined; None if they are not.
 
     Source: D. M. Allen, The relationship between variable selection and data augmentation and a method for
     prediction, 1974.
@@ -108,7 +136,7 @@ def rows_left_out(part: Part, optimum: Optimum, add: Add) -> str | None:
         room = 1 - np.einsum("ij,ij->i", q, q)
         alone = np.flatnonzero(room < ALONE)
         if len(alone):
-            return dependent_without("row", at.start + part.before + int(alone[0]))
+            return Needed("row", at.start + part.before + int(alone[0]))
         add(at, y, e / room[:, None])
     return None
 
@@ -117,13 +145,7 @@ def residuals(part: Part, optimum: Optimum, add: Add) -> None:
     """y - X w - b of the rows of a part, block by block; arguments as those of `rows_left_out`."""
     for at in part.blocks(BLOCK_ROWS):
         y = np.asarray(part.y_nk[at], dtype=np.float64)
-        add(at, y, _residuals(optimum, y, optimum.factor.unweighted_rows(part.X_nd[at])))
-
-
-def bare(optimum: Optimum) -> Optimum:
-    """The same optimum for a pass, whose parts have weights of their own (`Factor.bare`)."""
-    assert not optimum.weight_decay
-    return replace(optimum, factor=optimum.factor.bare)
+        add(at, y, optimum.residuals(y, optimum.factor.unweighted_rows(part.X_nd[at])))
 
 
 def rows_at(part: Part, optimum: Optimum, at: At) -> tuple[Array, Array, Array]:
@@ -131,30 +153,12 @@ def rows_at(part: Part, optimum: Optimum, at: At) -> tuple[Array, Array, Array]:
 
     Args:
         part: has the rows.
-        optimum: of all rows, as `bare` gives it.
+        optimum: of all rows, as `Optimum.bare` gives it.
         at: their positions in the matrices.
     """
     y, scaled = np.asarray(part.y_nk[at], dtype=np.float64), optimum.factor.unweighted_rows(part.X_nd[at])
     q = optimum.factor.whiten_rows(part.weighted(scaled, at))
-    return y, _residuals(optimum, y, scaled), q
-
-
-def _residuals(optimum: Optimum, y: Array, scaled: Array) -> Array:
-    """y - X w - b, from centred columns, because the terms of columns with a large mean would cancel."""
-    factor = optimum.factor
-    level = 0.0 if optimum.bias is None else optimum.bias + factor.center @ optimum.weights
-    found: Array = y - level - scaled[:, : len(factor.scale)] @ (optimum.weights * factor.scale[:, None])
-    return found
-
-
-def dependent_without(what: str, position: int) -> str:
-    """Why an error is undefined.
-
-    Args:
-        what: `row` or `fold`.
-        position: which one, from 0.
-    """
-    return f"without {what} {position + 1} the columns are linearly dependent"
+    return y, optimum.residuals(y, scaled), q
 
 
 def weighted_mean(factor: Factor, values: Matrix) -> Array:

@@ -16,11 +16,13 @@ from linreg_cli.data.columns.kinds import BLOCK_ROWS as LARGE_BLOCK
 from linreg_cli.data.columns.kinds import Values, pieces
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.least_squares.clusters import Clusters
-from linreg_cli.least_squares.factor import BLOCK_ROWS, Array, Factor
+from linreg_cli.least_squares.factor import BLOCK_ROWS, EPS, Array, Factor
 from linreg_cli.least_squares.optimum import Optimum
 
 #: A leverage as close to 1 as this counts as 1.
 NO_ROOM = 1e-12
+#: The squared distance of a constant from the columns, relative to its own square, that is computed from the rows.
+_NEARLY_CONSTANT = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,7 @@ class Measured:
         residuals: of each row; empty where no rows were read.
         leverage: likewise.
         meats: the covariance of Q'y by HC3 and by clusters, for the orthonormal columns Q of `Factor.whiten`.
-        ones: Q'1.
+        has_constant: whether the columns add up to a constant, as an intercept or the indicators of all levels do.
         rss: the sum of squared residuals.
         squared_steps: the sum of the squared differences of residuals from row to row; nan where no rows were read.
         about_zero: the sum of the squares of the target, about zero; it may be a pass over the rows.
@@ -40,20 +42,16 @@ class Measured:
     residuals: Values
     leverage: Values
     meats: Mapping[str, Array]
-    ones: Array
+    has_constant: bool
     rss: float
     squared_steps: float
     about_zero: Callable[[], float]
 
 
 def measure_rows(optimum: Optimum, rows: DividedRows, target: int, clusters: Clusters | None) -> Measured:
-    """What inference needs, in one pass over the rows, and in another one for `about_zero`."""
+    """What inference needs, in one pass over the rows; without an intercept in up to two more."""
     factor, sink = optimum.factor, NumberSink(("residual", "leverage"))
-    weights, level = optimum.weights[:, target] * factor.scale, 0.0
-    if optimum.bias is not None:
-        # From centred columns, because the terms of columns with a large mean would cancel.
-        level = float(optimum.bias[target] + factor.center @ optimum.weights[:, target])
-    about = factor.bare, weights, level, target, clusters
+    about = optimum.bare, target, clusters
     found = rows.of_parts(_measures, *about, keep=lambda *columns: sink.add(columns))
     meat, ones, scores = (in_order(each) for each in zip(*found, strict=True))
     meats = {"HC3": meat}
@@ -65,24 +63,22 @@ def measure_rows(optimum: Optimum, rows: DividedRows, target: int, clusters: Clu
         residuals,
         columns["leverage"],
         meats,
-        ones,
+        factor.bias or _spans_ones(optimum, rows, ones),
         sum(float(part @ part) for part in pieces(residuals)),
         _squared_steps(residuals),
         lambda: in_order(rows.of_parts(sum_of_squares, target)),
     )
 
 
-def _measures(
-    part: Part, factor: Factor, weights: Array, level: float, target: int, clusters: Clusters | None
-) -> tuple[Array, Array, Array]:
+def _measures(part: Part, optimum: Optimum, target: int, clusters: Clusters | None) -> tuple[Array, Array, Array]:
     """Q' diag(e^2 / (1 - h)^2) Q, Q'1, and the sums of q e of each cluster; keeps residual and leverage of each row."""
+    factor, chosen = optimum.factor, slice(target, target + 1)
     meat, ones = np.zeros((factor.n_parameters,) * 2), np.zeros(factor.n_parameters)
     scores = np.zeros((0 if clusters is None else clusters.count, factor.n_parameters))
     for rows in part.blocks(BLOCK_ROWS):
         scaled = factor.unweighted_rows(part.X_nd[rows])
-        fitted = scaled[:, : len(weights)] @ weights
-        residuals = np.asarray(part.y_nk[rows][:, target], dtype=np.float64) - level - fitted
-        residuals = part.weighted(residuals, rows)
+        y = np.asarray(part.y_nk[rows][:, chosen], dtype=np.float64)
+        residuals = part.weighted(optimum.residuals(y, scaled, chosen)[:, 0], rows)
         q = factor.whiten_rows(part.weighted(scaled, rows))
         leverage = np.einsum("ij,ij->i", q, q)
         part.keep(residuals, leverage)
@@ -93,6 +89,34 @@ def _measures(
         if clusters is not None:
             np.add.at(scores, clusters.codes[part.among_all(rows)], q * residuals[:, None])
     return meat, ones, scores
+
+
+def _spans_ones(optimum: Optimum, rows: DividedRows, ones: Array) -> bool:
+    """Whether a constant column is a linear combination of the columns, within rounding error.
+
+    Its length squared minus that of Q'1 would cancel: a column of 1e6 with a spread of 1 is not constant, and its
+    difference of squares is 1e-12. So it is computed from the rows, where it may be small.
+
+    Args:
+        optimum: without an intercept.
+        rows: those.
+        ones: Q'1.
+    """
+    factor = optimum.factor
+    if float(ones @ ones) < factor.n_samples * (1 - _NEARLY_CONSTANT):
+        return False
+    found = in_order(rows.of_parts(_distance_from_ones, factor.bare, factor.inverse @ ones))
+    bound = 64 * EPS * optimum.condition_number
+    return bool(math.sqrt(found / factor.n_samples) <= bound)
+
+
+def _distance_from_ones(part: Part, factor: Factor, coefficients: Array) -> float:
+    """The sum of w (1 - A c)^2 over the rows; a pass."""
+    found = 0.0
+    for rows in part.blocks(BLOCK_ROWS):
+        rest = part.weighted(1 - factor.unweighted_rows(part.X_nd[rows]) @ coefficients, rows)
+        found += float(rest @ rest)
+    return found
 
 
 def _squared_steps(residuals: Values) -> float:

@@ -111,21 +111,25 @@ def of_factor(
     else:
         theta = _minimum_norm(factor)
     slopes, intercept = factor.unscale(theta)
+    level = factor.target_scale * theta[-1] if factor.bias else np.zeros(factor.n_targets)
     misfit = np.sum((factor.R_pp @ theta - factor.R_pk) ** 2, axis=0) + factor.rest_k
     train_loss = scale * float(misfit @ factor.target_scale**2)
     if rows is not None and unique and not weight_decay and _is_refined(factor, slopes, intercept):
         X, y = (np.asarray(each, dtype=np.float64) for each in rows)
         refined = refine(X, y, factor, theta)
         if refined is not None:
-            slopes, intercept, residuals = refined
+            slopes, intercept, level, residuals = refined
             train_loss = scale * float(np.sum(residuals**2))
-    penalty = weight_decay / 2 * float(np.sum(slopes**2) + (0.0 if intercept is None else np.sum(intercept**2)))
+    penalty = 0.0  # and not 0 times squares that may overflow
+    if weight_decay:
+        penalty = weight_decay / 2 * float(np.sum(slopes**2) + (0.0 if intercept is None else np.sum(intercept**2)))
     standardized, as_given = condition_numbers(factor)
     constant_loss = scale * float(factor.constant_k.sum())
     rounding_loss, zero_loss = rounding_losses(factor, scale, slopes, constant_loss)
     return Optimum(
         weights=slopes,
         bias=intercept,
+        level=level,
         train_loss=train_loss,
         objective=train_loss + penalty,
         constant_loss=constant_loss,

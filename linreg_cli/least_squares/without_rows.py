@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from linreg_cli.least_squares.decompositions import Array, solve_triangle
+from linreg_cli.least_squares.factor import EPS
 from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.least_squares.row_passes import Measured
 
@@ -27,15 +28,14 @@ class Sums:
     def measured(self, optimum: Optimum, target: int) -> Measured:
         """What inference needs, as far as it is known; what is of single rows is empty or nan."""
         factor = optimum.factor
-        if factor.bias:  # of the length of Q'1, which is all that is asked for
-            ones = np.full(1, math.sqrt(factor.n_samples))
-        else:
-            ones = solve_triangle(factor.R_pp, self.columns / factor.scale, transposed=True)
+        # The square of the distance of a constant from the columns, whose rounding error is all that it may be.
+        ones = solve_triangle(factor.R_pp, self.columns / factor.scale, transposed=True) if not factor.bias else _NONE
+        apart = 1 - float(ones @ ones) / factor.n_samples
         return Measured(
             _NONE,
             _NONE,
             {"HC3": np.full((factor.n_parameters,) * 2, math.nan)},
-            ones,
+            factor.bias or apart <= 64 * EPS * optimum.condition_number,
             float(optimum.losses(optimum.weights, optimum.bias)[target]),
             math.nan,
             lambda: float(self.squares[target]),

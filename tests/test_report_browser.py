@@ -140,7 +140,7 @@ def test_no_name_is_broken_inside_a_word(chromium, pages, name):
 
 
 def test_the_dashes_of_an_option_stand_beside_its_name(chromium, pages):
-    chromium.open(pages / "noisy_line.html")
+    chromium.open(pages / "sales.html")
     parted = """[...document.querySelectorAll(".option")].filter(each => each.getClientRects().length > 1).length"""
     assert chromium.ask("document.querySelectorAll('.option').length") >= 1
     for width in range(320, 1300, 70):

@@ -16,6 +16,7 @@ from linreg_cli.calls import in_python
 from linreg_cli.config.plain import Given, expressions, loaded_from
 from linreg_cli.data.tables.frames import like, table_of
 from linreg_cli.errors import DataError, UsageError
+from linreg_cli.findings import Finding
 from linreg_cli.gates import GateResult
 from linreg_cli.launched import refuse_several
 from linreg_cli.paths import expanded
@@ -119,6 +120,7 @@ class Run:
     def __init__(self, folder: RunFolder) -> None:
         self.id, self.path = folder.id, folder.path.absolute()
         self._contents = RunContents(self.path)
+        self._later: list[Finding] = []
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -154,8 +156,12 @@ class Run:
 
     @property
     def warnings(self) -> list[dict[str, str]]:
-        """What was warned of: `{"kind", "message"}` each."""
-        return list(self.record.get("warnings") or [])
+        """What was warned of, `{"kind", "message"}` each: in training, and then by calls of this object, each once."""
+        return [*(self.record.get("warnings") or []), *(each.as_json() for each in self._later)]
+
+    def _warn(self, finding: Finding) -> None:
+        if finding not in self._later:
+            self._later.append(finding)
 
     @cached_property
     def history(self) -> pa.Table:
@@ -208,13 +214,16 @@ class Run:
             StoreError: if the run has no model, or is damaged.
         """
         from linreg_cli.evaluation.intervals import Asked
-        from linreg_cli.evaluation.predict import predict_table
+        from linreg_cli.evaluation.predict import Predictions
 
         if interval is None and level != _LEVEL:
             raise UsageError("it is the level of intervals; add interval='prediction' or 'confidence'", "level")
         asked = None if interval is None else Asked.checked(interval, level)
-        found = predict_table(self._saved, _rows_of(data), interval=asked)
-        return like(data, {name: found.table.column(name) for name in found.added})
+        found = Predictions(self._saved, _rows_of(data), self._warn, interval=asked)
+        added = pa.schema([(name, pa.float64()) for name in found.added])
+        batches = found.handed_to(lambda rows: [batch.select(found.added) for batch in rows])
+        table = pa.Table.from_batches(batches, added)
+        return like(data, {name: table.column(name) for name in found.added})
 
     @in_python
     def evaluate(self, data: object = None, *, rows: object = None) -> dict[str, Any]:
@@ -234,7 +243,7 @@ class Run:
         if data is not None:
             if rows is not None:
                 raise UsageError("data are other rows, and rows are the run's own; give one of them", "rows")
-            return evaluate_table(self._saved, _rows_of(data))
+            return evaluate_table(self._saved, _rows_of(data), self._warn)
         metrics, unchanged = evaluate_splits(self._saved, _own(rows))
         if not unchanged:
             raise DataError("the rows are not those that the run was trained on; give other rows as data", self.id)
@@ -286,20 +295,24 @@ class Run:
         """
         from linreg_cli.figures.canvas import render
         from linreg_cli.figures.epochs import Axes
+        from linreg_cli.figures.fonts import warning_of_lacking
         from linreg_cli.figures.of_run import figure_of
         from linreg_cli.figures.train_rows import read_again
 
         own = None if rows is None else read_again(self._contents, _own(rows))
-        figure = figure_of(self._contents, kind, target, axes=Axes.checked(scale, x), rows=own)
+        with warning_of_lacking(self._warn):
+            figure = figure_of(self._contents, kind, target, axes=Axes.checked(scale, x), rows=own)
         # A notebook knows how to show a figure only once pyplot was imported.
         figure._repr_png_ = partial(render, figure, "png")  # type: ignore[attr-defined]
         return figure
 
     @in_python
     def _repr_html_(self) -> str:
+        from linreg_cli.figures.fonts import warning_of_lacking
         from linreg_cli.report.in_notebook import in_notebook
 
-        return in_notebook(self._contents)
+        with warning_of_lacking(self._warn):
+            return in_notebook(self._contents)
 
     @cached_property
     def _saved(self) -> "SavedModel":

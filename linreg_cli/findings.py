@@ -1,7 +1,7 @@
 """Warnings as data: a stable kind that a gate can count, and a message for people."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 #: The kinds of warnings, each with what it is about. The names are stable: gates name them.
@@ -27,8 +27,10 @@ KINDS: Mapping[str, str] = {
     "left_out": "a column of a table without a config is not used, because of its cells",
     "lookalike": "two names or levels look the same and are not",
     "loss_rose": "the train loss at the end is above that of the start",
+    "memory": "a table that a model is applied to is read as a whole, and is larger than the memory limit of the run",
     "multicollinear": "a column of numbers has a variance inflation factor above 10",
     "no_exact_fit": "for a table without a config: the exact fit is not known, or has no standard errors",
+    "no_prediction": "rows of a table that a model is applied to have none, because cells are missing",
     "not_converged": "a coefficient is 0.01 standard errors or more from the exact fit",
     "number_format": "numbers may have been written in another way than they were read",
     "placeholder": "a level of a category may stand for a missing cell",
@@ -65,6 +67,10 @@ class Finding:
     def as_json(self) -> dict[str, str]:
         """For `run.json` and `--json`: `{"kind", "message"}`."""
         return asdict(self)
+
+
+#: Is given a warning, before what it is about.
+Warn = Callable[[Finding], None]
 
 
 def shown(messages: Sequence[str], most: int = 10) -> list[str]:

@@ -139,8 +139,13 @@ def leave_out(*columns: str) -> str:
     ...     print(leave_out("sold"), leave_out("log(area)"), sep="\n")
     data.features: ["*", 'log(area)'] and data.ignore: [sold]
     data.features: ["*", 'days(sold)']
+    >>> with about({"data.features": ("x",)}):
+    ...     leave_out("x")
+    'other columns in data.features'
     """
     values = without(*columns)
+    if values.get("data.features") == []:
+        return "other columns in data.features"
     reader = program()
     return settings(values) if reader is None else reader.without(columns, values)
 

@@ -10,7 +10,7 @@ import pytest
 
 from linreg_cli.config import load_config
 from linreg_cli.config.terms import PARTS, parse
-from linreg_cli.data import load, load_dataset
+from linreg_cli.data import load_dataset, table_warnings
 from linreg_cli.data.columns.kinds import Categories
 from linreg_cli.data.encoding.date_blocks import parts_in_blocks
 from linreg_cli.data.encoding.date_values import date_parts
@@ -108,8 +108,8 @@ def test_with_a_limit_the_rows_of_a_config_are_the_same_and_no_text_is_kept(
     path = written(tmp_path, times().dropna().dt.strftime("%Y-%m-%d %H:%M:%S"))
     data = {"path": path, "target": "y", "features": features}
     found, texts = [], []
-    real = load._text_warning
-    monkeypatch.setattr(load, "_text_warning", lambda source, of: texts.append(set(of)) or real(source, of))
+    real = table_warnings._text_warning
+    monkeypatch.setattr(table_warnings, "_text_warning", lambda source, of: texts.append(set(of)) or real(source, of))
     for limit in (None, "1GiB"):
         config = {"data": {**data, "memory_limit": limit}, "preprocess": {"columns": {"d": {"categorical": "one_hot"}}}}
         config["preprocess"]["max_levels"] = 1_000

@@ -182,6 +182,18 @@ def test_what_no_setting_solves_stays_as_precise_as_it_was(folder):
     assert [fault.columns for fault in refused("c.yaml", "fix.yaml")] == [("slip",), ("big",)]
 
 
+def test_a_target_in_another_notation_is_named_once(folder):
+    """It stays unreadable when the columns beside it are left out, and is no further fault then."""
+    lines = ["Preis;a;Ort", "1.234,5;2,5;x", "2.345,5;3,5;y", "1.999,1;1,1;x"]
+    (folder / "t.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "c.yaml").write_text("data: {path: t.csv, target: Preis, delimiter: ';'}\n", encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        load_dataset(load_config(["c.yaml"]).config)
+    notation, text = caught.value.faults
+    assert notation.message.startswith("columns 'a', 'Preis' have decimal commas and dots for thousands")
+    assert text.message.startswith("'x' is not a number")
+
+
 def test_one_column_has_its_precise_messages(folder):
     write(folder, {"a": words(2), "x": X})
     faults = refused("c.yaml")

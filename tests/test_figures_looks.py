@@ -50,6 +50,9 @@ def test_residuals_that_are_rounding_errors_are_called_so_and_have_no_curve():
     assert "zero residual (all are rounding errors)" in legend_texts(figure)
     assert not [drawn for drawn in figure.axes[0].lines if drawn.get_gid() == "smooth"]
     assert "zero residual" in legend_texts(residual_figure(noisy(), target="y", title="t"))
+    exact = residual_figure([SplitPoints("train", x, x, None, np.arange(1, 101), 100)], target="y", title="t")
+    assert "zero residual (all are 0)" in legend_texts(exact)
+    assert not exact.axes[0].texts  # no row is further from the line than another
 
 
 def test_the_smooth_curves_of_r_are_there_for_few_rows_too_and_inside_the_picture():

@@ -93,6 +93,12 @@ def test_losses_of_zero_have_no_place_on_a_logarithmic_axis_and_are_counted_as_s
     assert legend_texts(figure) == ["gd-0001, train (2 not above 0)"]
 
 
+def test_a_loss_that_reaches_0_has_no_negative_axis() -> None:
+    axes = losses_of(curve([4.0, 1.0, 0.0])).axes[0]
+    assert axes.get_yticks()[0] == 0
+    assert -0.5 < axes.get_ylim()[0] < 0
+
+
 def steps_of(last: int, end: str = "") -> LossCurve:
     return LossCurve("a", np.array([0, last // 2, last]), np.array([3.0, 2.0, 1.0]), None, end)
 

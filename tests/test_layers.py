@@ -23,7 +23,7 @@ ORDER = {
     "linreg_cli.data": [
         "columns", "tables", "encoding", "roles", "features", "column_settings", "summary", "dataset", "split",
         "synthetic", "train_rows", "train_moments", "scaling", "preprocessor", "assemble", "shared", "checks",
-        "every_fault", "opening", "load",
+        "every_fault", "opening", "table_warnings", "load",
     ],
     "linreg_cli.optim": [
         "losses", "schedules", "stopping", "batch_losses", "row_order", "transfer", "packing", "rows", "held",

@@ -115,8 +115,8 @@ def test_row_by_row_equals_all_at_once(predict):
 def test_a_row_that_training_would_have_dropped_gets_no_prediction(predict):
     result = predict(text_of(ROWS))
     assert [number for number, row in enumerate(cells(result.out)[1:]) if row[-1] == ""] == [7]
-    assert "\nwarning: 1 of 60 rows have no prediction: a cell is missing" in result.err
-    assert result.err.startswith("note: x: 7 missing cells filled with the median of the train split")
+    assert result.err.startswith("warning: 1 of 60 rows have no prediction: a cell is missing")
+    assert "\nnote: x: 7 missing cells filled with the median of the train split" in result.err
 
 
 def test_a_run_that_was_moved_predicts_the_same(predict, linreg, tmp_path):

@@ -1,5 +1,6 @@
 """The sentences that a report opens with say what the run has shown, and no more."""
 
+import csv
 import json
 import re
 from html import unescape
@@ -155,8 +156,19 @@ def test_a_transformed_target_is_named_with_its_transform(runs):
         "The loss after each epoch.", "Predicted", "Residuals of log of grown (actual − predicted)",
         "Standardised residuals of log of grown", "The size of the standardised residuals of log of grown",
         "Standardised residuals of log of grown",
-        "Coefficients for log of grown per standard deviation of each feature, with 95 % intervals.",
+        "Coefficients for log of grown per standard deviation of each feature, with 95 % intervals of the exact fit.",
     ]  # fmt: skip
+
+
+def test_a_caption_names_only_what_is_drawn_and_the_text_for_the_blind_the_rows_that_are_named(runs):
+    shown = str(pictures(contents_of(RunFolder(runs / "absolute-0001"))))  # mae: there is no inference
+    captions = [unescape(each) for each in re.findall("<figcaption>(.*?)</figcaption>", shown)]
+    assert captions[-1].endswith("per standard deviation of each feature.")
+    assert "interval" not in shown
+    with open(runs / "absolute-0001" / "predictions.csv", newline="") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: -abs(float(row["target"]) - float(row["prediction"])))
+    largest = ", ".join(row["row"] for row in rows[:3])
+    assert f"against predicted values, with a smooth curve. Named: rows {largest}." in shown
 
 
 def test_a_run_that_is_far_from_the_exact_fit_says_whose_interval_it_is(runs):

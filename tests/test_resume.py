@@ -30,6 +30,8 @@ VARIANTS = {
     "sse": ["loss=sse", "optimizer.lr=0.005", "optimizer.nesterov=false", "optimizer.dampening=0.5"],
     "full": ["train.batch_size=full", "preprocess.standardize=true"],
     "early stopping": ["train.early_stopping={patience: 1, min_delta: 0.5}"],
+    "stop gap": ["train.stop_gap=10", "optimizer.lr=0.02"],
+    "loss rose": ["model.init={weight: [2.0, -3.4], bias: 4.2}", "optimizer.lr=0.1", "train.batch_size=2"],
     "blocks": ["train.shuffle=blocks", "train.blocks=3", "train.epochs=2"],
     "as given": ["train.shuffle=false", "train.batch_size=1", "optimizer.lr=0.005", "train.epochs=2"],
 }
@@ -81,8 +83,22 @@ def test_stopped_at_any_step_a_run_ends_as_if_it_had_not_been(linreg, train, sto
     # `affine` takes the few steps of an epoch as one chunk.
     apart = record["steps_done"] // record["epochs_done"] if engine == "affine" else 1
     assert positions == set(range(0, record["steps_done"] + 1, apart))
-    assert (record["stopped"] is not None) == (variant == "early stopping")
+    assert (record["stopped"] is not None) == (variant in ("early stopping", "stop gap"))
+    assert ("loss_rose" in [each["kind"] for each in record["warnings"]]) == (variant == "loss rose")
     assert number > 2
+
+
+def test_stopped_after_the_last_epoch_of_a_run_that_diverges_it_still_diverges(linreg, train, stop_at):
+    sets = ["optimizer.lr=0.7", "optimizer.momentum=0", "optimizer.nesterov=false", "train.epochs=6"]
+    whole = train("--force", sets=sets, outputs="whole")
+    assert whole.code == 4, whole.err
+    assert "the train loss after epoch 6 is" in whole.err
+    stop_at(19)  # the evaluations before and after 6 epochs of 3 steps, and what is between them
+    assert train("--force", sets=sets).code == 143
+    resumed = linreg("train", "--resume", "r")
+    assert resumed.code == 4, resumed.err
+    said = [result.err[result.err.index("error: ") :] for result in (whole, resumed)]
+    assert said[1].replace("outputs", "whole") == said[0]
 
 
 def test_stopped_among_epochs_that_are_taken_together(linreg, train, stop_at, tmp_path, monkeypatch):

@@ -134,6 +134,19 @@ def test_a_named_executor_that_cannot_run_is_an_error():
         select.choose("statistics", plan(100, 10), TrainRows(*table(100, 2)))
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_the_remedy_of_an_executor_that_cannot_run_names_all_that_can(stored):
+    X, y = table(100, 2)
+    rows = TrainRows(X, y)
+    if stored:
+        rows = StoredRows.empty(100, 2, 1, "float64")
+        rows.write(0, TrainRows(X, y))
+    full = plan(100, 100)
+    with pytest.raises(ValueError, match=r"train\.shards is not set; set train\.engine: auto or reference$"):
+        select.choose("sharded", full, rows)
+    assert select.choose("reference", full, rows).executor.name == "reference"
+
+
 def test_a_named_executor_is_taken():
     choice = select.choose("native", plan(100, 10), TrainRows(*table(100, 2)))
     assert (choice.executor.name, choice.decision.why) == ("native", "named by train.engine")

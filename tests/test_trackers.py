@@ -118,16 +118,17 @@ def test_mlflow_has_settings_metrics_and_artifacts(train, tmp_path):
 @needs["mlflow"]
 @pytest.mark.parametrize("listens", [True, False], ids=["never answers", "refuses"])
 def test_an_address_that_does_not_answer_is_a_warning(train, tmp_path, monkeypatch, listens):
-    monkeypatch.setattr(track, "PATIENCE", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        if not listens:
+        if listens:
+            monkeypatch.setattr(track, "PATIENCE", 2.0)
+        else:
             server.close()
         result = train("--set", f"track.mlflow=http://ann:geheim@127.0.0.1:{port}", "--json")
     assert result.code == 0
     (warning,) = [each["message"] for each in result.json["warnings"] if each["kind"] == "tracker"]
     assert warning.startswith(f"MLflow at http://127.0.0.1:{port} does not have the run: ")
-    assert ("it did not answer for 2 s" in warning) == listens
+    assert ("it did not answer for" in warning) == listens
     assert result.json["status"] == "finished"
     assert "geheim" not in result.out + result.err
 

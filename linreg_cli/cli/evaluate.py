@@ -52,7 +52,7 @@ def evaluate(
             raise UsageError("it says what the table of --data is, and there is none", "--format")
         if data is not None:
             with readable(data, format_) as path:
-                metrics = evaluate_table(saved, path, None if path == data else name_of(data), output.warn)
+                metrics = evaluate_table(saved, path, output.warn_of, None if path == data else name_of(data))
         else:
             with saying_how_to_name_it("--data TABLE"):
                 metrics, unchanged = evaluate_splits(saved)

@@ -77,5 +77,5 @@ def _content(words: Words, out: Path | None) -> tuple[Path, str]:
     draft = words.draft(words.overrides, lambda _: None)
     config = draft.load(words.overrides).config
     for finding in (*draft.choices.warnings(config), *draft.choices.outlook_of(config)):
-        output.warn(finding.message)
+        output.warn_of(finding)
     return path, head(draft.choices, file) + draft.text

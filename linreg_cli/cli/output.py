@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from linreg_cli.cli.annotations import annotation
 from linreg_cli.decimals import at_mark, at_right, text_width
 from linreg_cli.errors import Fault
+from linreg_cli.findings import Finding
 from linreg_cli.wording import ON_TERMINAL, escaped, json_text, metrics_notes, number, one_line
 
 #: What TERM says where neither the cursor moves nor colours show, such as the shell within an editor.
@@ -94,6 +95,11 @@ def warn(text: str) -> None:
     _annotate("warning", Fault(text))
 
 
+def warn_of(finding: Finding) -> None:
+    """Print a warning that has a kind."""
+    warn(finding.message)
+
+
 def _annotate(level: str, fault: Fault) -> None:
     """Print the annotation of an error or a warning on stderr, where a job of GitHub Actions reads it."""
     found = annotation(level, fault)
@@ -104,12 +110,10 @@ def _annotate(level: str, fault: Fault) -> None:
 @contextlib.contextmanager
 def warning_of_fonts() -> Iterator[None]:
     """A context that draws, and a warning at its end if there are characters that no installed font has."""
-    from linreg_cli.figures.fonts import lacking_in_words, noting_lacking
+    from linreg_cli.figures.fonts import warning_of_lacking
 
-    with noting_lacking() as lacking:
+    with warning_of_lacking(warn_of):
         yield
-    if lacking:
-        warn(lacking_in_words([*lacking]))
 
 
 #: The width that tables keep to if names are short.

@@ -101,7 +101,7 @@ def predict(
     of_stdout = out is None and not is_stdin(data) and table_format(data) is not None
     with readable(data, None if of_stdout else format_) as path, streams.spool() as spool:
         typed, one_dictionary = not is_text_suffix(suffix), suffix in (".arrow", ".feather")
-        found = Predictions(saved, path, typed=typed, interval=asked, one_dictionary=one_dictionary, warn=output.warn)
+        found = Predictions(saved, path, output.warn_of, typed=typed, interval=asked, one_dictionary=one_dictionary)
         # A CSV goes on as it came, with its semicolons; a table of another format becomes a CSV with commas.
         delimiter = found.delimiter if locate(path).suffix == ".csv" else None
         with _refusing_types(data, suffix):
@@ -151,12 +151,9 @@ def _write(found: "Predictions", out: Path | None, spool: IO[bytes], suffix: str
 
 
 def _tell(found: "Predictions") -> None:
-    """Report what was done to the cells of the table, and how many rows have no prediction."""
+    """Report what was done to the cells of the table."""
     for text in _treatments(found.columns):
         output.tell(f"note: {text}")
-    if found.n_without:
-        missing = "a cell is missing in a column with preprocess.missing: drop"
-        output.warn(f"{found.n_without:,} of {found.n_rows:,} rows have no prediction: {missing}")
 
 
 def _values(columns: "Sequence[str]", rows: "Iterable[pa.RecordBatch]") -> dict[str, list[float | None]]:

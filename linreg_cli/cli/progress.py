@@ -62,7 +62,7 @@ class Progress:
 
     def warn(self, finding: Finding) -> None:
         """See `Reporter`."""
-        output.warn(finding.message)
+        output.warn_of(finding)
 
     def data(self, summary: "DataSummary") -> None:
         """See `Reporter`. For a table of numbers without missing cells, print only on a terminal."""

@@ -26,9 +26,6 @@ from linreg_cli.least_squares.solve import of_factor, of_rows
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.stopping import Distance
 
-#: Why something is not computed from rows on the disk.
-ON_DISK = "the rows stay on the disk (data.stream)"
-
 
 @dataclass(eq=False)
 class FitProblem:
@@ -184,8 +181,6 @@ class FitProblem:
         loss = self.plan.loss
         if self.range_reason:
             return None, self.range_reason
-        if not in_memory(self.X_nd, self.y_nk):
-            return None, f"for loss: {loss.name} the optimum is computed from rows in memory; {ON_DISK}"
         return robust_optimum(
             self.X_nd,
             self.y_nk,

@@ -1,6 +1,6 @@
 """Columns as they were read become a `Dataset`: incomplete rows dropped, rows split, columns encoded."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,13 +24,12 @@ from linreg_cli.data.encoding.cell_faults import missing_fault
 from linreg_cli.data.encoding.derived import Together
 from linreg_cli.data.encoding.encode import Encoder
 from linreg_cli.data.encoding.treatments import Treatment
+from linreg_cli.data.split import Split
 from linreg_cli.data.summary import DataSummary, used_columns
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.fixes import Step
 from linreg_cli.remedies import for_columns, leave_out, missing, setting
 from linreg_cli.wording import plural
-
-Split = Callable[[RowSet], Mapping[str, Rows]]
 
 
 def assemble(

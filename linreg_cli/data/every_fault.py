@@ -51,7 +51,7 @@ def with_every_fault(load: Callable[[Config], Dataset], config: Config, *, train
         if proposal is None:
             break
         left = _faults(load, proposal)
-        works, more = not left, [fault for fault in left if fault.columns and fault not in found]
+        works, more = not left, [fault for fault in left if fault.columns and not _is_known(fault, found)]
         if not more:
             if concerns_several(found):  # why no setting helps, such as that no feature would be left
                 found = [*(fault for fault in left if fault not in found), *found]
@@ -66,6 +66,12 @@ def _faults(load: Callable[[Config], Dataset], config: Config) -> Sequence[Fault
     except LinregError as error:
         return error.faults
     return ()
+
+
+def _is_known(fault: Fault, found: Sequence[Fault]) -> bool:
+    """Whether it is one of those, or of a part of the columns of one that no setting has solved, as it was before."""
+    unsolved = [each for each in found if each not in solvable(found)]
+    return fault in found or any({*fault.columns} <= {*each.columns} for each in unsolved)
 
 
 def _merged(found: Sequence[Fault], more: Sequence[Fault]) -> list[Fault]:

@@ -1,6 +1,6 @@
 """The `data` section of the config becomes a `Dataset`, whatever the source."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,34 +11,28 @@ from linreg_cli.config.data import FRAME, FrameData, InlineData, OfTable, Synthe
 from linreg_cli.config.given import messages_about
 from linreg_cli.config.roles import CLUSTER, WEIGHT, column_roles
 from linreg_cli.config.schema import Config
-from linreg_cli.config.types import bytes_in
-from linreg_cli.data.assemble import Split, assemble
-from linreg_cli.data.column_settings import refuse_unknown_columns, unused_settings
-from linreg_cli.data.columns.kinds import Categories, EncodedColumns, Numbers, row_numbers
+from linreg_cli.config.terms import Term
+from linreg_cli.data.assemble import assemble
+from linreg_cli.data.column_settings import refuse_unknown_columns
+from linreg_cli.data.columns.kinds import EncodedColumns, Numbers, row_numbers
 from linreg_cli.data.columns.on_disk import NumberSink
-from linreg_cli.data.columns.row_set import RowSet
-from linreg_cli.data.dataset import Dataset, Rows
+from linreg_cli.data.dataset import Dataset
 from linreg_cli.data.encoding.encode import Encoder
-from linreg_cli.data.encoding.treatments import as_trained
+from linreg_cli.data.encoding.treatments import Treatment, as_trained
 from linreg_cli.data.every_fault import with_every_fault
 from linreg_cli.data.features import choose_features, feature_treatments, read_columns
 from linreg_cli.data.opening import Read, limit_in, opened_table, reader
-from linreg_cli.data.split import split_by_column, split_by_fractions, split_rows
+from linreg_cli.data.split import split_by_fractions, splitter
 from linreg_cli.data.synthetic import generate
+from linreg_cli.data.table_warnings import with_warnings
 from linreg_cli.data.tables.part_rows import naming_parts
 from linreg_cli.data.tables.table import Table, refuse_bad_names
 from linreg_cli.errors import DataError, UsageError
-from linreg_cli.findings import Finding
-from linreg_cli.remedies import quoted
-from linreg_cli.wording import bytes_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from linreg_cli.ranks.group import Ranks
-
-#: How often the texts of a column are in memory while they become dates or levels: measured, 4 to 5 times.
-_TEXT_COPIES = 5
 
 
 def load_dataset(
@@ -153,38 +147,18 @@ def _dataset(
     from linreg_cli.data.encoding.cells import raw_columns, with_cells
     from linreg_cli.data.encoding.date_blocks import parts_in_blocks
     from linreg_cli.data.encoding.date_values import date_columns, date_parts
-    from linreg_cli.data.roles import check_clusters, checked_weights, read_roles, text_of
+    from linreg_cli.data.roles import check_clusters, checked_weights, read_roles
 
-    source = config.data
+    source, roles = config.data, column_roles(config)
     assert isinstance(source, OfTable)
-    name, marks = without_secrets(source.name), config.preprocess.missing_values
-    targets = source.targets
-    roles = column_roles(config)
-    try:
-        terms = choose_features(
-            table.columns,
-            targets,
-            source.features if encoder is None else tuple(term.text for term in encoder.terms),
-            source.ignore,
-            roles=roles,
-            index=table.index,
-            name=source.name,
-        )
-        refuse_unknown_columns(config, table, terms)
-    except DataError as error:
-        hint = table.hint()
-        raise DataError([*([hint] if hint else []), *error.faults]) from None
+    name, marks, targets = without_secrets(source.name), config.preprocess.missing_values, source.targets
+    terms = _terms(config, encoder, table)
     used = read_columns(terms)
     refuse_bad_names(table.columns, (*used.values(), *targets, *roles.values()), source.name, table.written_columns)
     treated = feature_treatments(config.preprocess, terms, targets, table.columns)
     treated |= {} if encoder is None else as_trained(encoder.sources)
-    features = [name for name, column in used.items() if name == column]
-    named = [column for column in features if treated[column].named]
-    either = [column for column in features if treated[column].categorical and column not in named]
-    numbers = [column for column in (*features, *targets) if not treated[column].categorical]
-    numbers += [roles[WEIGHT]] if WEIGHT in roles and roles[WEIGHT] not in (*numbers, *either, *named) else []
+    numbers, as_text, either = _ways_to_read(used, targets, treated, roles)
     dates = date_columns(terms).difference(numbers, either)
-    as_text = dict.fromkeys(each for each in (*text_of(roles), *named) if each not in (*numbers, *either))
     limit, parts = limit_in(source), None
     only_dates = dates == date_columns(terms) and dates.isdisjoint(as_text)  # no date is read for something else
     if alone and only_dates and dates and limit is not None:
@@ -211,98 +185,48 @@ def _dataset(
     return dataset, whole, texts
 
 
-def with_warnings(
-    dataset: Dataset, table: Table, config: Config, whole: str | None = None, texts: Mapping[str, int] | None = None
-) -> Dataset:
-    """The rows of a table with what is odd about its columns, in the summary.
+def _terms(config: Config, encoder: Encoder | None, table: Table) -> tuple[Term, ...]:
+    """The features of a table: those of the config, or those that an encoder was fitted on.
 
-    Args:
-        dataset: with an encoding that was fitted on its train split.
-        table: that was read.
-        config: of the rows.
-        whole: why it was read as a whole; None if it was not.
-        texts: the bytes of the texts of columns that came into memory.
+    Raises:
+        DataError: for columns that the table lacks, with what its header may be instead.
     """
     source = config.data
     assert isinstance(source, OfTable)
-    assert dataset.summary is not None
-    assert dataset.encoder is not None
-    used = {*dataset.encoder.columns, *(each.column for each in dataset.encoder.sources)}
-    roles = column_roles(config).values()
-    unused = table.index.difference(dataset.targets, roles, source.ignore) if source.features is None else ()
-    found = (*_header_warning(table, dataset.name), *map(_index_warning, sorted(unused)))
-    found += (*unused_settings(config, table, used, dataset.targets), *_column_warnings(dataset, table, config))
-    found += (*_whole_warning(dataset, source, whole), *_text_warning(source, texts or {}))
-    return replace(dataset, summary=replace(dataset.summary, warnings=found))
+    try:
+        terms = choose_features(
+            table.columns,
+            source.targets,
+            source.features if encoder is None else tuple(term.text for term in encoder.terms),
+            source.ignore,
+            roles=column_roles(config),
+            index=table.index,
+            name=source.name,
+        )
+        refuse_unknown_columns(config, table, terms)
+        return terms
+    except DataError as error:
+        hint = table.hint()
+        raise DataError([*([hint] if hint else []), *error.faults]) from None
 
 
-def _whole_warning(dataset: Dataset, source: OfTable, whole: str | None) -> tuple[Finding, ...]:
-    """A warning where a table that does not fit into the limit had to come into memory."""
-    if whole is None or not isinstance(source, TableData) or source.memory_limit is None:
-        return ()
-    taken = 8 * dataset.n_samples * (len(dataset.features) + len(dataset.targets))
-    if taken <= bytes_in(source.memory_limit):
-        return ()
-    return (Finding("stream", f"{whole}, so more than data.memory_limit; write the table as Parquet to stay below it"),)
-
-
-def _text_warning(source: OfTable, texts: Mapping[str, int]) -> tuple[Finding, ...]:
-    """A warning where columns of text, which come into memory, have too many different cells for the limit."""
-    limit = limit_in(source)
-    large = [column for column, taken in texts.items() if limit is not None and _TEXT_COPIES * taken > limit]
-    if not large:
-        return ()
-    columns, taken = ", ".join(map(quoted, large)), bytes_of(sum(texts[column] for column in large))
-    found = f"the different texts of {columns} take {taken}, and several times as much while they are read"
-    remedy = "store dates as timestamps and identifiers as numbers, in Parquet"
-    return (Finding("stream", f"{found}, so more than data.memory_limit; {remedy}"),)
-
-
-def _column_warnings(dataset: Dataset, table: Table, config: Config) -> tuple[Finding, ...]:
-    from linreg_cli.data.checks.levels import lookalikes, placeholders
-    from linreg_cli.data.checks.warnings import warnings
-
-    of_levels = (*placeholders(dataset, config.preprocess.missing_values), *lookalikes(dataset))
-    return (*of_levels, *warnings(dataset, bias=config.model.bias, source=table.as_text()))
-
-
-def _index_warning(column: str) -> Finding:
-    message = f"{column} is the stored index of a data frame, and no feature"
-    return Finding("index", f"{message}; to use it, list it in data.features")
-
-
-def _header_warning(table: Table, name: str) -> tuple[Finding, ...]:
-    """A warning if the header of a text file holds numbers, and so may be the first row."""
-    from linreg_cli.data.tables.header import all_numbers
-
-    if table.delimiter is None or not all_numbers(table.columns):
-        return ()
-    message = f"the header of {name} holds numbers only; if it is the first row, add a line with column names"
-    return (Finding("header", message),)
-
-
-def splitter(source: OfTable, config: Config, labels: Categories | None) -> Split:
-    """How the rows of a table are split.
+def _ways_to_read(
+    used: Mapping[str, str], targets: Sequence[str], treated: Mapping[str, Treatment], roles: Mapping[str, str]
+) -> tuple[list[str], list[str], list[str]]:
+    """The columns that are read as numbers, as text, and as numbers if all of their cells are; dates are neither.
 
     Args:
-        source: with the fractions, or the name of the column.
-        config: the seed, and what early stopping needs.
-        labels: that column; None for fractions.
+        used: as `read_columns` gives it.
+        targets: the columns to predict.
+        treated: column -> what is done with it.
+        roles: the columns with a use of their own.
     """
+    from linreg_cli.data.roles import text_of
 
-    def split(kept: RowSet) -> Mapping[str, Rows]:
-        if labels is None or source.split.column is None:
-            return split_rows(kept, source.split, config.seed)
-        by_column = split_by_column(labels, source.split.column, source.name)
-        splits = {name: rows & kept for name, rows in by_column.items()}
-        if not len(splits["train"]):
-            raise DataError(
-                "no train row is left: in every one, a cell is missing from a column with missing: drop", source.name
-            )
-        stopping = config.train.early_stopping
-        if stopping is not None and stopping.monitor == "validation.loss" and not len(splits["validation"]):
-            message = f"column {source.split.column!r} gives no validation rows, and early_stopping monitors them"
-            raise DataError(f"{message}; mark some rows as validation, or monitor train.loss", source.name)
-        return splits
-
-    return split
+    features = [name for name, column in used.items() if name == column]
+    named = [column for column in features if treated[column].named]
+    either = [column for column in features if treated[column].categorical and column not in named]
+    numbers = [column for column in (*features, *targets) if not treated[column].categorical]
+    numbers += [roles[WEIGHT]] if WEIGHT in roles and roles[WEIGHT] not in (*numbers, *either, *named) else []
+    as_text = dict.fromkeys(each for each in (*text_of(roles), *named) if each not in (*numbers, *either))
+    return numbers, list(as_text), either

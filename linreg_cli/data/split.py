@@ -1,12 +1,13 @@
 """Which rows are in the train, validation and test split."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.config.data import SplitConfig
+from linreg_cli.config.data import OfTable, SplitConfig
+from linreg_cli.config.schema import Config
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, UNKNOWN, Categories, Rows, blocks_of_codes
 from linreg_cli.data.columns.row_set import Mask, RowSet, row_numbers
 from linreg_cli.data.dataset import SPLITS
@@ -14,6 +15,9 @@ from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import setting
 from linreg_cli.seeds import counted_words, numpy_stream
 from linreg_cli.wording import exact, plural
+
+#: The rows that were not dropped -> split -> its rows.
+Split = Callable[[RowSet], Mapping[str, Rows]]
 
 
 def split_by_fractions(n_samples: int, split: SplitConfig, seed: int) -> dict[str, Rows]:
@@ -161,3 +165,30 @@ def split_by_column(labels: Categories, column: str, name: str) -> dict[str, Row
     if not len(parts["train"]):
         raise DataError(f"the train split is empty: no row has train in column {column!r}", name)
     return parts
+
+
+def splitter(source: OfTable, config: Config, labels: Categories | None) -> Split:
+    """How the rows of a table are split.
+
+    Args:
+        source: with the fractions, or the name of the column.
+        config: the seed, and what early stopping needs.
+        labels: that column; None for fractions.
+    """
+
+    def split(kept: RowSet) -> Mapping[str, Rows]:
+        if labels is None or source.split.column is None:
+            return split_rows(kept, source.split, config.seed)
+        by_column = split_by_column(labels, source.split.column, source.name)
+        splits = {name: rows & kept for name, rows in by_column.items()}
+        if not len(splits["train"]):
+            raise DataError(
+                "no train row is left: in every one, a cell is missing from a column with missing: drop", source.name
+            )
+        stopping = config.train.early_stopping
+        if stopping is not None and stopping.monitor == "validation.loss" and not len(splits["validation"]):
+            message = f"column {source.split.column!r} gives no validation rows, and early_stopping monitors them"
+            raise DataError(f"{message}; mark some rows as validation, or monitor train.loss", source.name)
+        return splits
+
+    return split

@@ -29,8 +29,8 @@ from linreg_cli.evaluation.other_table import assembled, metrics_in_blocks, weig
 from linreg_cli.evaluation.predictions import summed_errors
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, open_for, raw_inputs
 from linreg_cli.evaluation.truth import compare, known_truth
-from linreg_cli.evaluation.whole_table import Warn, unheard, warn_of_whole
-from linreg_cli.findings import Finding
+from linreg_cli.evaluation.whole_table import warn_of_whole
+from linreg_cli.findings import Finding, Warn
 from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.model import fold, linear_layer
 from linreg_cli.optim.engines.reference import loss_over
@@ -154,9 +154,7 @@ def _evaluated(saved: SavedModel, frame: pa.Table | None) -> tuple[Metrics, bool
     return metrics, unchanged
 
 
-def evaluate_table(
-    saved: SavedModel, source: str | pa.Table, called: str | None = None, warn: Warn = unheard
-) -> Metrics:
+def evaluate_table(saved: SavedModel, source: str | pa.Table, warn: Warn, called: str | None = None) -> Metrics:
     """Metrics of a saved model on all rows of another table.
 
     Args:

@@ -19,7 +19,8 @@ from linreg_cli.errors import DataError
 from linreg_cli.evaluation.intervals import Asked, ends, load_factor
 from linreg_cli.evaluation.other_table import weight_columns, weights_in
 from linreg_cli.evaluation.saved_model import SavedModel, input_columns, largest_block, open_for, raw_inputs
-from linreg_cli.evaluation.whole_table import Warn, unheard, warn_of_whole
+from linreg_cli.evaluation.whole_table import warn_of_whole
+from linreg_cli.findings import Finding, Warn
 from linreg_cli.least_squares.intervals import IntervalFactor
 
 #: What the names of the ends of an interval have after that of the prediction.
@@ -91,12 +92,13 @@ class Predictions:
 
     Args:
         saved: the model.
-        path: the table.
+        source: as `predict_table`; the rows of a data frame are in memory already.
+        warn: called where the table comes into memory as a whole, above the limit of the run, and where rows have no
+            prediction.
         typed: as `predict_table`.
         interval: as `predict_table`.
         one_dictionary: whether the batches must have one dictionary for a column of dictionary type, as an Arrow file
             has; a table that has more of them is then read as a whole.
-        warn: called with the warning about a table that comes into memory as a whole, above the limit of the run.
 
     Attributes:
         added: the names of the prediction columns.
@@ -112,17 +114,17 @@ class Predictions:
     def __init__(
         self,
         saved: SavedModel,
-        path: str,
+        source: str | pa.Table,
+        warn: Warn,
         *,
         typed: bool = False,
         interval: Asked | None = None,
         one_dictionary: bool = True,
-        warn: Warn = unheard,
     ) -> None:
         self._one_dictionary = one_dictionary
-        self._saved, self._path, self._typed, self._interval, self._warn = saved, path, typed, interval, warn
+        self._saved, self._source, self._typed, self._interval, self._warn = saved, source, typed, interval, warn
         self._factor = None if interval is None else load_factor(saved)
-        self._table = open_for(saved, path, saved.preprocessor.inputs.columns)
+        self._table = open_for(saved, source, saved.preprocessor.inputs.columns)
         self.added = added_columns(saved, self._table, interval)
         self.delimiter = self._table.delimiter
         self.columns: tuple[UsedColumn, ...] = ()
@@ -139,13 +141,18 @@ class Predictions:
             DataError: as `predict_table`.
         """
         try:
-            return use(self._batches())
+            found = use(self._batches())
         except NotInBlocksError:
             warn_of_whole(self._saved, self._table, self._warn)
-            whole = predict_table(self._saved, self._path, typed=self._typed, interval=self._interval)
-        self.columns, self.n_rows = whole.columns, whole.table.num_rows
-        self.n_without = whole.table.column(self.added[0]).null_count
-        return use(whole.table.to_batches())
+            whole = predict_table(self._saved, self._source, typed=self._typed, interval=self._interval)
+            self.columns, self.n_rows = whole.columns, whole.table.num_rows
+            self.n_without = whole.table.column(self.added[0]).null_count
+            found = use(whole.table.to_batches())
+        if self.n_without:
+            missing = "a cell is missing in a column with preprocess.missing: drop"
+            message = f"{self.n_without:,} of {self.n_rows:,} rows have no prediction: {missing}"
+            self._warn(Finding("no_prediction", message))
+        return found
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         """The rows, block by block.
@@ -172,7 +179,7 @@ class Predictions:
             needed = table.numbers(cells.select(columns), numbers)
             known = cells_of_block(needed, numbers, saved.config.preprocess.missing_values)
             raw = raw_inputs(known, encoder, (), saved, table, zones)
-            found = _predicted(saved, raw, known, self._path, self._factor, self._interval)
+            found = _predicted(saved, raw, known, table.name, self._factor, self._interval)
             self.columns = together(self.columns, found.columns)
             self.n_rows += cells.num_rows
             self.n_without += int(np.count_nonzero(found.dropped))

@@ -1,21 +1,13 @@
 """A table that a saved model is applied to, and that comes into memory as a whole though the run has a memory limit."""
 
-from collections.abc import Callable
-
 from linreg_cli.data.opening import limit_in
 from linreg_cli.data.tables.blocks import NotInBlocksError
 from linreg_cli.data.tables.table import Table
 from linreg_cli.data.tables.table_file import TableFile
 from linreg_cli.errors import DataError
 from linreg_cli.evaluation.saved_model import SavedModel
+from linreg_cli.findings import Finding, Warn
 from linreg_cli.wording import bytes_of
-
-#: Is given a warning, before what it is about.
-Warn = Callable[[str], None]
-
-
-def unheard(_: str) -> None:
-    """Drop a warning."""
 
 
 def warn_of_whole(saved: SavedModel, table: Table, warn: Warn) -> None:
@@ -35,4 +27,5 @@ def warn_of_whole(saved: SavedModel, table: Table, warn: Warn) -> None:
         return
     if size > limit:
         message = f"the table cannot be read block by block, so all of its {bytes_of(size)} come into memory, more "
-        warn(f"{message}than data.memory_limit of the run ({bytes_of(limit)}); write it as Parquet to stay below it")
+        message += f"than data.memory_limit of the run ({bytes_of(limit)}); write it as Parquet to stay below it"
+        warn(Finding("memory", message))

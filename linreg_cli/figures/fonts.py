@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from linreg_cli.figures.library import FAILURES
+from linreg_cli.findings import Finding, Warn
 
 if TYPE_CHECKING:
     from matplotlib.ft2font import FT2Font
@@ -53,6 +54,15 @@ def lacking_in_words(characters: Sequence[str]) -> str:
     return (
         f"no installed font has the {noun} '{shown}', which pictures show as {boxes}; install a font that has {which}"
     )
+
+
+@contextlib.contextmanager
+def warning_of_lacking(warn: Warn) -> Iterator[None]:
+    """A context that draws, and a warning at its end if there are characters that no installed font has."""
+    with noting_lacking() as lacking:
+        yield
+    if lacking:
+        warn(Finding("font", lacking_in_words([*lacking])))
 
 
 def with_fonts(text: str) -> tuple[str, list[str]]:

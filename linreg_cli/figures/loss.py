@@ -13,6 +13,7 @@ import numpy as np
 from linreg_cli.figures.canvas import (
     HUGE,
     LABEL,
+    MARGIN,
     SPLITS,
     blank,
     drawable,
@@ -169,8 +170,12 @@ def _set_y(
     if is_log and low > 1 / HUGE:
         set_log_axis(axes, low, max(high, low * 1.0001))
         axes.set_ylabel(*fitted(f"{loss} (log scale)", LABEL, 4.8))
-    else:
-        set_axis(axes, "y", ticks_beyond(low, high))
+        return
+    ticks, limits = ticks_beyond(low, high), None
+    if ticks[0] < 0 <= low:  # an axis that goes on far below 0 looks as if a loss could, too
+        ticks = ticks[ticks >= 0]
+        limits = -MARGIN * float(ticks[-1]), float(ticks[-1])
+    set_axis(axes, "y", ticks, limits=limits)
 
 
 def _ceiling(curves: Sequence[LossCurve]) -> float:

@@ -41,10 +41,10 @@ def residual_figure(points: Sequence[SplitPoints], *, target: str, title: str) -
             residuals = np.subtract(p.actual, p.predicted, dtype=np.float64)
             residuals = residuals if p.root is None else residuals * p.root
         clouds.append(Cloud(p.split, p.predicted, residuals, p.n_rows))
-    exact = _is_rounding(points)
+    perfect = _how_perfect(points)
 
     def more(axes: "Axes", _: bool) -> "Entries":
-        if exact:
+        if perfect:
             return []
         named = [(p, cloud) for p, cloud in zip(points, clouds, strict=True) if p.rows is not None]
         if named:
@@ -58,16 +58,18 @@ def residual_figure(points: Sequence[SplitPoints], *, target: str, title: str) -
     if any(p.root is not None for p in points):
         what = f"√weight × {what}"
     labels = title, f"predicted {target}", what
-    zero = "zero residual (all are rounding errors)" if exact else "zero residual"
+    zero = f"zero residual ({perfect})" if perfect else "zero residual"
     return cloud_figure(clouds, labels, (0.0, 0.0, zero, "--"), level=(0.0,), extra=more)
 
 
-def _is_rounding(points: Sequence[SplitPoints]) -> bool:
-    """Whether all residuals are those of a fit that is perfect but for rounding."""
+def _how_perfect(points: Sequence[SplitPoints]) -> str:
+    """What all residuals are of a fit that is perfect, but perhaps for rounding; empty for any other."""
     with np.errstate(all="ignore"):
         largest = max((float(np.max(np.abs(p.actual), initial=0.0)) for p in points), default=0.0)
         worst = max((float(np.max(np.abs(p.actual - p.predicted), initial=0.0)) for p in points), default=0.0)
-    return bool(0 < worst <= _ROUNDING * largest)
+    if not worst <= _ROUNDING * largest:
+        return ""
+    return "all are rounding errors" if worst else "all are 0"
 
 
 def _name_largest(axes: "Axes", xy: np.ndarray, residuals: np.ndarray, rows: np.ndarray) -> None:

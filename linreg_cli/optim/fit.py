@@ -153,13 +153,22 @@ def fit(
             taken = clock.seconds() - spent * (count - 1 - i) / count  # each epoch took its share of the trail's time
             yield Evaluated(first + i, step, lr, loss, validation, taken, away, trail.at(i))
 
-    def near(result: Evaluated) -> str | None:
-        return result.distance.within(stop_gap) if stop_gap is not None and result.distance is not None else None
+    def early_end(epoch: int, away: Distance | None) -> Stopped | None:
+        """Why training ends before its last epoch; None if it does not."""
+        if epoch == plan.epochs:
+            return None
+        if stop_gap is not None and away is not None and (reason := away.within(stop_gap)):
+            return Stopped(epoch, reason)
+        return _stopped(stopping, epoch, monitor) if _exhausted(stopping, epoch) else None
 
     safe = state.snapshot()
-    if resumed and batch == 0 and epoch < plan.epochs and _exhausted(stopping, epoch):
-        yield _stopped(stopping, epoch, monitor)
-        return
+    if resumed and batch == 0:  # the earlier call was stopped before it could say so
+        away = None
+        if stop_gap is not None:
+            (away,) = _away(Trail.of(state, executor.train_loss(plan, state)), distances)
+        if end := early_end(epoch, away):
+            yield end
+            return
     if not resumed:
         begun = clock.seconds()
         trail = Trail.of(state, executor.train_loss(plan, state))
@@ -168,8 +177,8 @@ def fit(
         if not math.isfinite(result.train_loss):
             yield Diverged(state.step, epoch + 1, result.train_loss, result.lr, state.step, result.train_loss)
             return
-        if epoch < plan.epochs and (reason := near(result)):
-            yield Stopped(epoch, reason)
+        if end := early_end(epoch, result.distance):
+            yield end
             return
     while epoch < plan.epochs:
         begun = clock.seconds()
@@ -188,11 +197,8 @@ def fit(
                 return
             _update(stopping, result, monitor, state)  # before the event, since its consumer may save a checkpoint
             yield from clock.paused(result)
-            if result.epoch < plan.epochs and (reason := near(result)):
-                yield Stopped(result.epoch, reason)
-                return
-            if result.epoch < plan.epochs and _exhausted(stopping, result.epoch):
-                yield _stopped(stopping, result.epoch, monitor)
+            if end := early_end(result.epoch, result.distance):
+                yield end
                 return
         epoch, safe = result.epoch, state.snapshot()
 

@@ -17,7 +17,7 @@ from linreg_cli.evaluation.metrics import Metrics, probe
 from linreg_cli.evaluation.predictions import write_predictions
 from linreg_cli.evaluation.smearing import estimating
 from linreg_cli.evaluation.truth import compare, known_truth
-from linreg_cli.figures.fonts import lacking_in_words, noting_lacking
+from linreg_cli.figures.fonts import warning_of_lacking
 from linreg_cli.figures.of_run import draw_run, write_pictures
 from linreg_cli.figures.train_rows import TrainRows
 from linreg_cli.files import write_file
@@ -78,15 +78,15 @@ def compared_with_truth(prepared: Prepared, metrics: Metrics, findings: list[Fin
 def draw(run: RunFolder, prepared: Prepared, reporter: Reporter, warnings: list[Finding]) -> list[Path]:
     """Draw the pictures; one that matplotlib cannot draw, and characters that no font has, are warnings."""
     failed: dict[str, None] = {}
-    with noting_lacking() as lacking:
+    of_fonts: list[Finding] = []
+    with warning_of_lacking(of_fonts.append):
         rows = TrainRows(prepared.dataset, prepared.preprocessor, lambda: prepared.problem)
         pictures = draw_run(run, (), "png", rows=rows, skipped=lambda error: failed.setdefault(str(error)))
     way = either(f"'linreg plot {run.id}'", f"linreg_cli.load_run({str(run.path)!r}).plot()")
     found = [Finding("plots", f"{why}; draw the pictures with {way}") for why in failed]
-    found += [Finding("font", lacking_in_words([*lacking]))] if lacking else []
-    for warning in found:
+    for warning in (*found, *of_fonts):
         reporter.warn(warning)
-    warnings += found
+        warnings.append(warning)
     return write_pictures(pictures, run.path / "plots") if pictures else []
 
 

@@ -11,12 +11,10 @@ from linreg_cli.config.schema import MAX_SHARDS
 from linreg_cli.convergence.on_disk import free_on, limit_of, scaled_bytes
 from linreg_cli.data import Dataset
 from linreg_cli.decisions import Decision
-from linreg_cli.errors import ConfigError, Fault
 from linreg_cli.findings import Finding
 from linreg_cli.launched import local_size
 from linreg_cli.optim.engines.shard_batches import GROUP_BYTES, ORDER_BYTES
 from linreg_cli.optim.engines.windows import pieces_of
-from linreg_cli.optim.losses import is_squared
 from linreg_cli.optim.plan import StepPlan
 from linreg_cli.optim.row_order import Blocks
 from linreg_cli.ranks.shards import Shards
@@ -39,18 +37,11 @@ def refuse_what_needs_all_rows(loaded: LoadedConfig, config: Config) -> None:
         config: the settings to use.
 
     Raises:
-        ConfigError: with every such setting.
+        ConfigError: at such a setting.
     """
-    faults: list[Fault] = []
-    back = f"or set {setting('data.stream', False)}"
     if config.evaluate.cross_validation is not None:
-        message = f"each fold is trained on rows in memory, and the rows stay on the disk; leave it out, {back}"
-        faults += loaded.error("evaluate.cross_validation", message).faults
-    if config.train.stop_gap is not None and not is_squared(config.loss):
-        needs = f"it needs the exact optimum of loss: {config.loss}, which is computed from rows in memory only"
-        faults += loaded.error("train.stop_gap", f"{needs}; leave it out, {back}").faults
-    if faults:
-        raise ConfigError(faults)
+        why = "each fold is trained on rows in memory, and the rows stay on the disk"
+        raise loaded.error("evaluate.cross_validation", f"{why}; leave it out, or set {setting('data.stream', False)}")
 
 
 def placed(

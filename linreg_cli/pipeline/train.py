@@ -103,12 +103,9 @@ class Training:
         """
         reporter.training(self._prepared.plan, self._run.id)
         end: Stopped | Diverged | None = None
-        last: Evaluated | None = None
         with stops.deferred():
             for event in self._events():
                 reporter.event(event)
-                if isinstance(event, Evaluated):
-                    last = event
                 if isinstance(event, Stopped | Diverged):
                     end = event
                 elif self._record(event):
@@ -121,14 +118,15 @@ class Training:
         if self._stopping is not None and restore_best(self._prepared.state, self._stopping):
             # After the last checkpoint, so that more epochs go on from the last one.
             self.restored_epoch = self._stopping.best_epoch
-            last = last and replace(last, train_loss=self._prepared.loss("train"))
-        if last is not None:
-            self._check_end(last, reporter)
+        self._check_end(reporter)
         return end
 
-    def _check_end(self, last: Evaluated, reporter: Reporter) -> None:
+    def _check_end(self, reporter: Reporter) -> None:
         """Raise if the run has diverged, and warn if its loss rose: from its start, also if it was resumed."""
-        config, problem, (first, _) = self._prepared.config, self._prepared.problem, self._history.losses
+        config, problem, (begun, last) = self._prepared.config, self._prepared.problem, self._history.ends
+        if self.restored_epoch is not None:
+            last = replace(last, train_loss=self._prepared.loss("train"))
+        first = begun.train_loss
         if has_diverged(first, last.train_loss, problem):
             raise grown_error(last, first, config, problem, str(self._run.path))
         if last.train_loss > first:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from linreg_cli.errors import LinregError, PlotError, StoreError, UsageError
+from linreg_cli.figures.canvas import render
 from linreg_cli.figures.kinds import KINDS
-from linreg_cli.figures.of_run import draw_run, overlay
+from linreg_cli.figures.of_run import figure_of as figure_of_run
+from linreg_cli.figures.of_run import overlay
 from linreg_cli.report.about import verdict
 from linreg_cli.report.contents import Shareable, curve_of
 from linreg_cli.report.markup import (
@@ -25,21 +27,30 @@ from linreg_cli.report.markup import (
 )
 from linreg_cli.wording import METRICS, estimate_in_words, has_bias, number, value
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 #: Metric -> its title. The first columns of a table are those that a phone shows.
 _NAMES = {"n": "n", "r2": METRICS["r2"], "rmse": METRICS["rmse"], **METRICS, "loss": "loss"}
 #: Dots per inch: sharp at twice the width that a screen has for one of two pictures side by side. A comparison has
 #: those of all runs and should be small enough to be mailed, too.
 DOTS, DOTS_OF_SEVERAL = 96, 78
-#: Kind of picture -> what it shows. `{fitted}` is the target as it was fitted, such as the log of it.
+#: Kind of picture -> what each shows. `{fitted}` is the target as it was fitted, such as the log of it.
 _SHOWS = {
     "loss": "The loss after each epoch.",
-    "fit": "The rows of each split, {target} against the only feature, with the fitted line and its 95 % bands.",
+    "fit": "The rows of each split, {target} against the only feature, with the fitted line.",
     "predicted": "Predicted against actual {target} of each split, with the line of perfect prediction.",
-    "residuals": "Residuals of {fitted} (actual − predicted) against predicted values, with a smooth curve.",
+    "residuals": "Residuals of {fitted} (actual − predicted) against predicted values.",
     "qq": "Standardised residuals of {fitted} against the quantiles of the normal distribution, with a 95 % band.",
     "scale_location": "The size of the standardised residuals of {fitted} against predicted values.",
     "leverage": "Standardised residuals of {fitted} against leverage; curves of Cook's distance where in view.",
-    "coefficients": "Coefficients for {fitted} per standard deviation of each feature, with 95 % intervals.",
+    "coefficients": "Coefficients for {fitted} per standard deviation of each feature.",
+}
+#: What only some pictures of a kind show -> how the line of it is called in a figure, and the words of a caption.
+_MORE = {
+    "fit": ("band-", " and its 95 % bands"),
+    "residuals": ("smooth", ", with a smooth curve"),
+    "coefficients": ("interval-", ", with 95 % intervals of the exact fit"),
 }
 
 
@@ -159,23 +170,40 @@ def pictures(run: Shareable, kinds: Sequence[str] = tuple(_SHOWS), most: int | N
     for kind in kinds:
         if most is not None and len(figures) >= most:
             break
-        about = KINDS[kind]
+        targets = run.targets if KINDS[kind].per_target else [None]
         try:
-            drawn = draw_run(run, (kind,), "png", dpi=dpi)
+            drawn = [figure_of_run(run, kind, target) for target in targets]
+            pngs = [render(figure, "png", dpi) for figure in drawn]
         except UsageError:  # the run has no such picture
             continue
         except (StoreError, PlotError) as error:
             failures.append(_why(run, error))
             continue
-        if not about.per_target:
-            [png] = drawn.values()
-            alt = _loss_alt(run) if kind == "loss" else f"Picture: {_SHOWS[kind]}"
-            figures.append(picture(png, alt, _SHOWS[kind]))
-            continue
-        for target, png in zip(run.targets, drawn.values(), strict=True):
-            shows = _SHOWS[kind].format(target=short(target), fitted=transform + short(target))
-            figures.append(picture(png, f"Picture: {shows}", shows))
+        for target, figure, png in zip(targets, drawn, pngs, strict=True):
+            named = "" if target is None else short(target)
+            shows = _caption(figure, kind).format(target=named, fitted=transform + named)
+            alt = _loss_alt(run) if kind == "loss" else f"Picture: {shows}{_also(figure)}"
+            figures.append(picture(png, alt, shows))
     return stack(element("div", *figures[:most], class_="pictures") if figures else None, not_drawn(failures))
+
+
+def _caption(figure: "Figure", kind: str) -> str:
+    """What a figure shows, with nothing that only others of its kind show, such as intervals where there are none."""
+    found = _SHOWS[kind]
+    if kind not in _MORE:
+        return found
+    called, more = _MORE[kind]
+    drawn = any(str(line.get_gid()).startswith(called) for line in figure.axes[0].lines)
+    return f"{found.removesuffix('.')}{more}." if drawn else found
+
+
+def _also(figure: "Figure") -> str:
+    """What is seen in a figure and not said in its caption: the equation of a line, and the rows that are named."""
+    labels = [label.get_text() for legend in figure.legends for label in legend.get_texts()]
+    equations = [" ".join(label.split()) for label in labels if label.startswith("fitted line")]
+    named = [label.get_text() for label in figure.axes[0].texts if label.get_text().isdigit()]
+    rows = [f"Named: {'row' if len(named) == 1 else 'rows'} {', '.join(named)}"] if named else []
+    return "".join(f" {each[0].upper()}{each[1:]}." for each in [*equations, *rows])
 
 
 def overlaid(runs: Sequence[Shareable]) -> Html:

@@ -36,9 +36,9 @@ def _table(target: str, transform: str, columns: Sequence[_Column]) -> Html:
     ]
     caption = parameters_title([short(target)], transform).removesuffix(":")
     header = ["coefficient", *(run.id for run, _ in columns)]
-    shown = table(
-        f"Trained coefficients of {caption}, with 95 % intervals", header, rows, intervals=range(1, len(header))
-    )
+    ends = any("low" in shown_columns(found, found.rows) for _, found in columns)
+    with_ends = ", with 95 % intervals" if ends else ""
+    shown = table(f"Trained coefficients of {caption}{with_ends}", header, rows, intervals=range(1, len(header)))
     return stack(shown, _note(columns))
 
 

@@ -91,11 +91,14 @@ class History:
         self._lines = lines
 
     @property
-    def losses(self) -> tuple[float, float]:
-        """The train loss before the first step and after the last epoch, also of a run that was resumed."""
-        position = self._columns.index("train_loss")
-        first, last = (float(line.split(",")[position]) for line in (self._lines[1], self._lines[-1]))
-        return first, last
+    def ends(self) -> tuple[Evaluated, Evaluated]:
+        """Epoch, step, rate and train loss before the first step and after the last epoch, also of a resumed run."""
+
+        def read(line: str) -> Evaluated:
+            epoch, step, lr, loss = line.split(",")[:4]
+            return Evaluated(int(epoch), int(step), float(lr), float(loss), None, math.nan)
+
+        return read(self._lines[1]), read(self._lines[-1])
 
     def text(self) -> str:
         """The whole file; numbers have the digits that reading them back exactly takes (`repr`)."""

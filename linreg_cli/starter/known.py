@@ -12,7 +12,7 @@ from linreg_cli.config.schema import TrainConfig
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
 from linreg_cli.data.encoding.cells import with_cells
-from linreg_cli.data.load import with_warnings
+from linreg_cli.data.table_warnings import with_warnings
 from linreg_cli.data.tables.table import Table
 
 #: Sections of the config that `--set` may change without another reading of the table.

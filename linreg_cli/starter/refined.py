@@ -14,7 +14,7 @@ from linreg_cli.config.terms import Term
 from linreg_cli.convergence.on_disk import decide, problem_within_limit, streamed
 from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Dataset, Preprocessor
-from linreg_cli.data.assemble import Split, assemble, complete_rows
+from linreg_cli.data.assemble import assemble, complete_rows
 from linreg_cli.data.checks.leaks import MIN_ROWS, identifying
 from linreg_cli.data.checks.warnings import SAMPLE_ROWS
 from linreg_cli.data.columns.kinds import Categories, Numbers, RawColumn, Rows, n_cells
@@ -23,8 +23,8 @@ from linreg_cli.data.encoding.cells import text_column
 from linreg_cli.data.encoding.date_values import date_parts
 from linreg_cli.data.encoding.inputs import CategoryInput, NumberInput
 from linreg_cli.data.features import choose_features, feature_treatments, read_columns
-from linreg_cli.data.load import splitter
 from linreg_cli.data.roles import checked_weights, weight_column
+from linreg_cli.data.split import Split, splitter
 from linreg_cli.errors import DataError
 from linreg_cli.starter.choices import CATEGORY, IGNORED, NUMBER, Choices, ColumnChoice
 from linreg_cli.starter.columns import category, number_with_gaps, own_way

@@ -60,10 +60,10 @@ def roots(weights: Weights) -> Weights:
 
 
 def sum_of(values: Weights, function: Callable[[Array], Array] | None = None) -> float:
-    """The sum, with the bits that numpy's sum of all of them in memory has.
+    """The sum, with the same bits whether they are in memory or are read.
 
-    numpy adds up pairs of halves, whose sizes are multiples of 8, down to 128 numbers; so sums of parts that are halved
-    in this way are those that it adds up.
+    It is that of the sums of halves, and of theirs, down to `BLOCK_ROWS` numbers. From version 2.4 on, if not before,
+    numpy's sum of all is the same, since it goes on so; the first elements of halves are at multiples of 8.
 
     Args:
         values: of the rows.
@@ -72,7 +72,7 @@ def sum_of(values: Weights, function: Callable[[Array], Array] | None = None) ->
 
     def of(first: int, last: int) -> float:
         count = last - first
-        if isinstance(values, WeightsOnAccess) and count > BLOCK_ROWS:
+        if count > BLOCK_ROWS:
             half = count // 2
             half -= half % 8
             return of(first, first + half) + of(first + half, last)

@@ -125,7 +125,7 @@ def choose(engine: str, plan: StepPlan, rows: AnyRows, summing: torch.device | N
         if reason and isinstance(rows, MeasuredRows):
             raise ValueError(f"{engine} cannot run this plan: {reason}")
         if reason:
-            others = "" if stored or plan.shards is not None else " or reference"
+            others = "" if unable("reference", plan, device, stored=stored) else " or reference"
             raise ValueError(f"{engine} cannot run this plan: {reason}; set {setting('train.engine', 'auto')}{others}")
         return _choice(engine, rows, "named by train.engine", auto=False, summing=summing)
     if plan.shards is not None:
@@ -199,11 +199,13 @@ def unable(engine: str, plan: StepPlan, device: str, *, stored: bool = False) ->
         return "train.shards is not set"
     if device != "cpu" and engine == "native":
         return f"compiled steps run on the CPU and the data is on {device}"
-    if engine == "affine" and stored and plan.is_full_batch:
-        return "it takes a batch from memory, and a full batch stays on the disk"
     if engine == "statistics":
         return not_from_moments(plan)
-    return not_quadratic(plan) if engine == "affine" else None
+    if engine == "affine" and (reason := not_quadratic(plan)):
+        return reason
+    if engine == "affine" and stored and plan.is_full_batch:
+        return "it takes a batch from memory, and a full batch stays on the disk"
+    return None
 
 
 def resolve_device(name: str, *, shards: bool = False) -> torch.device:

@@ -40,6 +40,7 @@ KINDS: Mapping[str, str] = {
     "resumed": "something has changed since the run was started, or a checkpoint is damaged",
     "stop_gap": "`train.stop_gap` cannot be certified",
     "stream": "rows stay on the disk, which changed the order of rows or the split",
+    "total_row": "the last row of a table without a config holds the sums of the rows above",
     "tracker": "a tracker of `track` does not have the run",
     "truth": "the file beside a table that holds the true coefficients cannot be read",
 }

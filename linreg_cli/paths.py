@@ -4,24 +4,38 @@ Every path of the command line, of the environment and of a config is expanded b
 in a quoted word, in a config or in the environment of a service.
 """
 
+import itertools
 import os
 import re
 import stat
 from pathlib import Path
 
-from linreg_cli.errors import UsageError
+from linreg_cli.errors import UsageError, closest
 
 #: What `-` means as an output. It is recognised by its name, so the system need not have such a file.
 STDOUT = Path("/dev/stdout")
 
 _STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _MAX_LINKS = 40
+#: Files of a folder that are compared with a name that is not there.
+_NEIGHBOURS = 10_000
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
     (lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode), "a device"),
 )
+
+
+def nearest(path: str) -> str:
+    """The file whose name is nearest to one that is not there, as the end of a message; empty without one."""
+    file = Path(path)
+    try:
+        names = [entry.name for entry in itertools.islice(os.scandir(file.parent), _NEIGHBOURS)]
+    except (OSError, ValueError):
+        return ""
+    near = closest(file.name, names)
+    return "" if near is None else f"; did you mean {str(file.with_name(near))!r}?"
 
 
 def expanded(path: str) -> str:

@@ -47,6 +47,11 @@ def test_an_option_with_the_name_of_a_key_is_answered_with_set(linreg, line, exp
         ("inspect houses.csv", "linreg init houses.csv --target COLUMN"),
         ("generate t.csv", "linreg generate -o t.csv"), ("generate-data a.yaml", "linreg generate-data -c a.yaml"),
         ("inspect 'my t.csv' --target price", "linreg init 'my t.csv' --target price"),
+        ("train t.csv price", "linreg train t.csv --target price"),
+        ("init 'my t.csv' price --force", "linreg init 'my t.csv' --target price --force"),
+        ("train t.csv price area", None), ("sweep a.yaml --set seed=1,2", "linreg sweep -c a.yaml --set seed=1,2"),
+        ("stats t.csv", "linreg init t.csv --target COLUMN"), ("stats a.yaml -o s", "linreg stats -c a.yaml -o s"),
+        ("sweep t.csv --target price --set seed=1,2", "linreg init t.csv --target price"),
         ("predict gd new.csv out.csv", "linreg predict gd --data new.csv -o out.csv"),
         ("predict new.csv out.csv", "linreg predict latest --data new.csv -o out.csv"),
         ("help", "linreg --help"), ("help train", "linreg train --help"), ("version", "linreg --version"),
@@ -144,3 +149,31 @@ def test_a_config_that_is_not_there_is_not_proposed(linreg):
 def test_a_word_that_an_option_does_not_take_is_refused_with_those_that_it_takes(linreg, command, message):
     result = linreg(*command)
     assert (result.code, message in result.err) == (2, True), result.err
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("inspect -c a.yaml --set optimizer.lr 0.1", "--set optimizer.lr=0.1"),
+        ("train --set optimizer.lr 0.1 t.csv", "--set optimizer.lr=0.1"),
+        ("train -c a.yaml --set data.split={train: 0.8, test: 0.2} x", "--set 'data.split={train: 0.8, test: 0.2}'"),
+        ("sweep -c a.yaml --set data.features=[a, b],[c] z", "--set 'data.features=[a, b],[c]'"),
+        ("train t.csv --target y --features a b, c", "--features a,b,c"),
+        ("evaluate gd --fail-if test.r2 '<' 0.9", "--fail-if 'test.r2 < 0.9'"),
+        ("train t.csv u.csv --set seed=1 --target y", None),
+    ],
+)
+def test_a_value_that_the_shell_has_split_is_shown_whole(linreg, line, expected):
+    assert meant(linreg, line) == expected
+
+
+def test_what_an_option_may_be_stands_on_one_line(linreg):
+    result = linreg("export", "gd")
+    assert result.err == (
+        "error: Missing option '--format'. Choose from: json, safetensors, onnx; see 'linreg export --help'\n"
+    )
+
+
+def test_a_value_behind_a_blank_is_no_table_of_its_own(linreg):
+    result = linreg("train", "-c", "a.yaml", "--set", "optimizer.lr", "0.1")
+    assert result.err.startswith("error: --set optimizer.lr: expected KEY=VALUE, such as optimizer.lr=0.1\n")

@@ -208,3 +208,21 @@ def test_a_format_that_the_files_of_a_folder_do_not_have_is_refused(folder):
     message = "data.format: jsonl is not the format of the files in the folder, which are .csv; leave it out"
     assert message in error_of("parts", format="jsonl")
     assert len(rows("parts", format="csv")) == len(rows("parts"))
+
+
+@pytest.mark.parametrize("name", ["rows.txt", "rows.data", "rows.DAT"])
+def test_a_file_of_text_that_is_named_is_a_csv_and_no_part_of_a_folder(tmp_path, monkeypatch, linreg, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("x y\n" + "".join(f"{row} {2 * row % 7}\n" for row in range(12)))
+    trained = linreg("train", name, "--target", "y", "-q", "--set", "plots=false")
+    assert (trained.code, trained.out) == (0, "outputs/rows-0001\n")
+    assert linreg("predict", "rows", "--data", name).out.startswith("x y prediction\n")
+    assert "the folder has no .csv" in error_of(str(tmp_path))
+
+
+def test_the_nearest_name_is_asked_for_where_there_is_no_such_file(folder, linreg):
+    assert error_of("parts/a-1.csw").endswith("; did you mean 'parts/a-1.csv'?")
+    assert error_of("parts/zzz.parquet").endswith(f"there is no such file (in {folder.parent})")
+    assert linreg("validate", "a.yaml").err.endswith("cannot read the config: No such file or directory\n")
+    (folder.parent / "b.yaml").touch()
+    assert "; did you mean 'b.yaml'?" in linreg("validate", "a.yaml").err

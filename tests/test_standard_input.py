@@ -222,17 +222,17 @@ def test_a_terminal_is_said_to_be_read(linreg, stdin):
 
 
 def test_a_format_makes_a_file_without_a_suffix_a_table(linreg, tmp_path):
-    (tmp_path / "rows.txt").write_text(TSV)
+    (tmp_path / "rows.log").write_text(TSV)
     (tmp_path / "rows.csv").write_text(CSV)
-    assert linreg("train", "rows.txt", "--target", "y", "--format", "tsv", *FAST).code == 0
-    assert linreg("evaluate", "rows.txt").code == 0
-    one = linreg("predict", "rows.txt", "--data", "rows.txt", "--format", "tsv", "-o", "p.csv")
-    two = linreg("predict", "rows.txt", "--data", "rows.csv", "--format", "csv", "-o", "q.csv")
+    assert linreg("train", "rows.log", "--target", "y", "--format", "tsv", *FAST).code == 0
+    assert linreg("evaluate", "rows.log").code == 0
+    one = linreg("predict", "rows.log", "--data", "rows.log", "--format", "tsv", "-o", "p.csv")
+    two = linreg("predict", "rows.log", "--data", "rows.csv", "--format", "csv", "-o", "q.csv")
     assert (one.code, two.code) == (0, 0)
     assert (tmp_path / "p.csv").read_text() == (tmp_path / "q.csv").read_text()
     for arguments in (
         ["train", "rows.csv", "--target", "y", "--format", "tsv"],
-        ["predict", "rows.txt", "--data", "rows.csv", "--format", "tsv", "-o", "r.csv"],
+        ["predict", "rows.log", "--data", "rows.csv", "--format", "tsv", "-o", "r.csv"],
     ):
         result = linreg(*arguments)
         assert result.code == 2

@@ -199,7 +199,10 @@ def test_a_folder_that_may_not_be_read(tmp_path):
     ("name", "content", "message"),
     [
         ("t.xlsx", "PK", "save the sheet as CSV"),
-        ("t.txt", "x,y\n1,2\n", "rename it to .csv, and set data.delimiter"),
+        ("t.txt", "x y\n1 2\n", 'the cells seem to be separated by single spaces; set data.delimiter: " "'),
+        ("t.json", "[]", "write an object in each line, of a list of objects with: jq -c '.[]' "),
+        ("t.zip", "PK", "unpack it: unzip "),
+        ("t", "x,y\n1,2\n", "set data.format: csv (--format csv for a file of the command line)"),
         (
             "t.csv",
             '{"x": 1, "y": 2}\n{"x": 3, "y": 4}\n',

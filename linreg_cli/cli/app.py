@@ -141,7 +141,7 @@ def _run(arguments: Sequence[str], *, as_json: bool) -> tuple[int, tuple[str, Se
 def _usage(error: typer.TyperException, arguments: Sequence[str]) -> str:
     """What is wrong with the command line, what was probably meant, and which --help to read."""
     message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
-    message = message.replace(": Value error, ", ": ")  # typer's own words before the reason
+    message = " ".join(message.replace(": Value error, ", ": ").split())  # typer's own words before the reason
     if message.startswith("Usage:"):  # no command was given, and the message is the help
         output.tell(f"{error.format_message()}\n")
         message = "no command was given"

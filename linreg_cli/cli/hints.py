@@ -1,5 +1,6 @@
 """What was probably meant by a command line that is wrong. Read only after an error, so it may import the config."""
 
+import itertools
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -13,6 +14,7 @@ _OF_CONFIG = ("inspect", "explain")
 _WITH_SET = ("train", "inspect", "explain", "generate-data", "generate", "init", "sweep")
 _OF_TABLE = ("--target", "--features", "--ignore")
 _OF_RUNS = ("list", "show", "diff", "label", "rm")
+_COMPARISONS = ("<", ">", "<=", ">=", "==", "!=")
 _FLAGS = ("--json", "--quiet", "-q", "--verbose", "-v", "--ridge", "--force", "--dry-run")
 #: Sections whose key is meant where several have one of that name, such as `bias`; () is the top of the config.
 _FIRST = ((), ("train",), ("optimizer",), ("model",), ("preprocess",), ("data",))
@@ -31,10 +33,16 @@ def hint(option: str | None, path: str, words: Sequence[str], *, near: bool = Fa
     '--set optimizer.lr=0.1'
     >>> hint(None, "linreg predict", ["predict", "houses", "new.csv"])
     'linreg predict houses --data new.csv'
+    >>> hint(None, "linreg train", ["train", "-c", "a.yaml", "--set", "data.split={train:", "0.8}"])
+    "--set 'data.split={train: 0.8}'"
     """
     name = path.removeprefix("linreg").strip()
+    if option is None and (whole := _in_quotes(words)) is not None:
+        return whole
     tables = [word for word in _arguments(words[1:]) if _is_table(word)]
     if option in _OF_TABLE and name in _OF_CONFIG and len(tables) == 1:
+        return command("linreg", "init", *tables, option, _value(option, words) or "COLUMN")
+    if option in _OF_TABLE and name == "sweep" and len(tables) == 1:
         return command("linreg", "init", *tables, option, _value(option, words) or "COLUMN")
     if option is not None:
         return _setting(option, words, near=near) if name in _WITH_SET else None
@@ -47,6 +55,11 @@ def hint(option: str | None, path: str, words: Sequence[str], *, near: bool = Fa
     if name == "predict" and len(tables) == 2 and "-o" not in words:
         others = [word for word in words[1:] if word not in tables] or ["latest"]
         return command("linreg", name, *others, "--data", tables[0], "-o", tables[1])
+    if name in ("train", "init") and len(tables) == 1 and not {"--target", *tables} >= {*words[1:]}:
+        others = [word for word in _arguments(words[1:]) if word not in tables]
+        if len(others) == 1 and "--target" not in words:
+            rest = [word for word in words[1:] if word not in (*tables, *others)]
+            return command("linreg", name, *tables, "--target", *others, *rest)
     files = [word for word in _arguments(words[1:]) if _is_table(word) or _is_config(word)]
     if len(files) != 1:
         return None
@@ -55,13 +68,39 @@ def hint(option: str | None, path: str, words: Sequence[str], *, near: bool = Fa
     if name in _OF_RUN and _is_table(file):
         run = others if others and not others[0].startswith("-") else ["latest", *others]
         return command("linreg", name, *run, "--data", file)
-    if name in _OF_CONFIG and _is_config(file):
+    if name in (*_OF_CONFIG, "stats", "sweep") and _is_config(file):
         return command("linreg", name, "-c", file, *others)
-    if name in _OF_CONFIG:
+    if name in (*_OF_CONFIG, "stats"):
         return command("linreg", "init", file, "--target", "COLUMN")
     if name in ("generate-data", "generate"):
         return command("linreg", name, "-c" if _is_config(file) else "-o", file, *others)
     return command("linreg", name, "-c", file, *others) if name == "train" and _is_config(file) else None
+
+
+def _in_quotes(words: Sequence[str]) -> str | None:
+    """The option whose value a shell has split at its blanks, with the value as one word; None without such a value."""
+    for at, word in enumerate(words):
+        rest = [*itertools.takewhile(lambda each: not each.startswith("--"), words[at + 1 :])]
+        if len(rest) < 2:
+            continue
+        if word == "--set" and "=" not in rest[0] and "." in rest[0]:
+            return command(word, f"{rest[0]}={rest[1]}")
+        if word == "--set" and (value := _closed(rest)) is not None:
+            return command(word, value)
+        if word == "--fail-if" and rest[1] in _COMPARISONS and len(rest) > 2:
+            return command(word, " ".join(rest[:3]))
+        if word in ("--features", "--ignore"):
+            return command(word, ",".join(each.strip(",") for each in rest if not _is_table(each)))
+    return None
+
+
+def _closed(rest: Sequence[str]) -> str | None:
+    """The first words of some that together close the brackets of the first one; None if it has all, or none do."""
+    for count in range(1, len(rest) + 1):
+        value = " ".join(rest[:count])
+        if all(value.count(start) == value.count(end) for start, end in ("[]", "{}")):
+            return value if count > 1 else None
+    return None
 
 
 def _for_command(words: Sequence[str]) -> str | None:

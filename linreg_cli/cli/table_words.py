@@ -41,17 +41,28 @@ class Words:
     ignore: Sequence[str] | None
     format: str | None = None
 
-    def check(self, config: Sequence[str] | None = None, resume: str | None = None, *, name: str = "train") -> None:
+    def check(
+        self,
+        config: Sequence[str] | None = None,
+        resume: str | None = None,
+        *,
+        name: str = "train",
+        overrides: Sequence[str] = (),
+    ) -> None:
         """Refuse words that contradict each other, a table in the place of a config, and a config in that of a table.
 
         Args:
             config: values of -c.
             resume: value of --resume.
             name: of the command, `train` or `init`.
+            overrides: values of --set.
 
         Raises:
+            ConfigError: for an override without a value.
             UsageError: for these, and for a table without a target, with its columns.
         """
+        from linreg_cli.config.source import parse_override
+
         for file in config or ():
             if _is_table(file) and resume is None:
                 raise UsageError(f"this is a table, and -c takes a config; train it with {_example(file, name)}", file)
@@ -73,6 +84,8 @@ class Words:
                 f"this is a config; train it with: {command('linreg', 'train', '-c', self.table)}", self.table
             )
         if config:
+            for expression in overrides:
+                parse_override(expression)  # of which TABLE may be the value, behind a blank
             message = "a TABLE is trained without a config, and -c names one; leave one of them out"
             raise UsageError(f"{message} (data.path of the config says which table it reads)", self.table)
         if not self.table or not _is_text(self.table):
@@ -124,7 +137,7 @@ class Words:
         ]
         if faults:
             wrong = header_fault(self.table, source)
-            raise DataError([*([] if wrong is None else [wrong]), *faults])
+            raise DataError(faults if wrong is None else [wrong])
         return draft(self.table, targets, features, ignore, overrides, progress)
 
 

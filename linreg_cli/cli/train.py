@@ -87,7 +87,7 @@ def train(
         together = ranks.join(nproc)
         expressions = gates.checked(fail_if)
         words = Words(table, target, features, ignore, format_)
-        words.check(config, resume)
+        words.check(config, resume, overrides=set_ or ())
         _check_statistics(statistics, table, resume, nproc, together)
         _check_options(config or table, resume, junit, dry_run=dry_run, force=force, quiet=quiet, verbose=verbose)
         begun = ranks.begun_before(together, outputs) if resume is None else None

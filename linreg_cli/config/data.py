@@ -75,9 +75,10 @@ class TableData(Section):
     )
     path: Annotated[str, AfterValidator(own_path)] = Field(
         min_length=1,
-        description="The file: `.csv`, `.tsv` (also `.gz`, `.zst`), `.parquet`, `.arrow`, `.feather`, `.jsonl`; a "
-        "folder of such files of one format; a pattern for them, such as `data/2026-*.csv` (`**`: any folders); an "
-        "http(s) address of such a file, which needs `sha256`; or an address of objects in a store, `s3://BUCKET/KEY`, "
+        description="The file: `.csv`, `.tsv`, `.txt`, `.dat`, `.data` (also `.gz`, `.zst`), `.parquet`, `.arrow`, "
+        "`.feather`, `.jsonl`; a folder of such files of one format, but for `.txt`, `.dat` and `.data`; a pattern for "
+        "them, such as `data/2026-*.csv` (`**`: any folders); an http(s) address of such a file, which needs "
+        "`sha256`; or an address of objects in a store, `s3://BUCKET/KEY`, "
         "`gs://BUCKET/KEY`, `memory://KEY`, which are read by ranges. `-` is standard input, whose rows are not "
         "kept. A relative path starts at the current folder, and `~` is the home folder.",
     )

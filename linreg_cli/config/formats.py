@@ -17,6 +17,8 @@ from linreg_cli.errors import did_you_mean
 CSV_SUFFIXES = {".csv": ",", ".tsv": "\t"}
 COMPRESSIONS = (".gz", ".zst")
 OTHER_SUFFIXES = (".parquet", ".arrow", ".feather", ".jsonl")
+#: Suffixes of text that may be a table or not: read as a CSV where the file itself is named, and no part of a folder.
+TEXT_SUFFIXES = (".txt", ".dat", ".data")
 
 #: A separator of thousands -> the characters that are read as it.
 SEPARATORS = {
@@ -52,6 +54,21 @@ def format_of(file: str) -> str | None:
     return text_suffix(file) or (suffix if suffix in OTHER_SUFFIXES else None)
 
 
+def is_text_by_name(path: str) -> bool:
+    """Whether a file is text by its name, so that it may be a CSV.
+
+    >>> is_text_by_name("iris.data"), is_text_by_name("a/rows.TXT.gz"), is_text_by_name("rows.csv")
+    (True, True, False)
+    """
+    return _text_end(object_name(path)) != ""
+
+
+def _text_end(name: str) -> str:
+    """The suffix of text at the end of a name, with that of a compression; else empty."""
+    ends = (text + packed for text in TEXT_SUFFIXES for packed in ("", *COMPRESSIONS))
+    return next((end for end in ends if name.lower().endswith(end)), "")
+
+
 def table_format(path: str) -> str | None:
     """The suffix by which the format of a table is known, with that of its compression; None if it is not known.
 
@@ -80,6 +97,8 @@ def table_stem(path: str) -> str:
 
     >>> table_stem("data/houses.csv.gz"), table_stem("/a/my.rows.parquet"), table_stem("parts/")
     ('houses', 'my.rows', 'parts')
+    >>> table_stem("iris.data")
+    'iris'
     >>> table_stem("data/2026-*.csv"), table_stem("s3://bucket/houses/**/*.parquet?region=eu-west-1")
     ('2026', 'houses')
     """
@@ -87,8 +106,8 @@ def table_stem(path: str) -> str:
         return ""
     found = Path(object_name(path))
     for name in (found.name, *(each.name for each in found.parents)):
-        suffix = table_format(name)
-        stem = name[: -len(suffix)] if suffix is not None else name
+        suffix = table_format(name) or _text_end(name)
+        stem = name[: -len(suffix)] if suffix else name
         if not glob.has_magic(stem):
             return stem
         if spelled := re.sub(r"\[[^]]*]|[*?]", "", stem).strip("-_. "):

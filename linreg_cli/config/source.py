@@ -18,6 +18,7 @@ import yaml
 from linreg_cli.addresses import has_secrets, without_secrets
 from linreg_cli.config.escapes import LoneSurrogateError, Surrogates, in_double_quotes
 from linreg_cli.errors import ConfigError, Fault
+from linreg_cli.paths import nearest
 from linreg_cli.readers import either
 from linreg_cli.wording import one_line
 
@@ -162,6 +163,7 @@ def read_file(path: str | Path | ConfigText) -> Node:
     except OSError as error:
         takes = either("'linreg train -c FILE' takes a YAML file", "a config is the path of a YAML file")
         hint = f"; {takes}" if str(path) and os.path.isdir(path) else ""
+        hint = nearest(str(path)) if isinstance(error, FileNotFoundError) else hint
         raise ConfigError(f"cannot read the config: {error.strerror}{hint}", str(path) or "''") from None
     except ValueError:  # a NUL in the name
         raise ConfigError("cannot read the config: not a file name", repr(str(path))) from None

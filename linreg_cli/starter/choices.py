@@ -91,6 +91,7 @@ class Choices:
         settings: the keys that the table asks for, in the order of the config.
         training: the keys that lead to the exact fit.
         outlook: the warning that training will not end at the exact fit, or why none is known; None if it will.
+        odd_rows: warnings about rows that are none of the data.
         hints: sentences about settings that may help and were not chosen.
     """
 
@@ -103,6 +104,7 @@ class Choices:
     settings: tuple[SettingChoice, ...]
     training: tuple[SettingChoice, ...] = ()
     outlook: Finding | None = None
+    odd_rows: tuple[Finding, ...] = ()
     hints: tuple[str, ...] = ()
 
     def as_json(self, config: Config) -> dict[str, Any]:
@@ -120,11 +122,11 @@ class Choices:
         return {"columns": columns, "settings": settings}
 
     def warnings(self, config: Config) -> list[Finding]:
-        """A warning for each column that is left out because of odd cells, and for an encoding that was guessed."""
+        """A warning for each column that is left out because of odd cells, for odd rows, and for a guessed encoding."""
         odd = [each for each in self.columns if each.odd and each.holds_in(config)]
         guessed = [each.doubt for each in self.settings if each.doubt and each.holds_in(config)]
         found = [Finding("left_out", f"{each.column} is left out: {each.why}") for each in odd]
-        return [*(Finding("encoding", doubt) for doubt in guessed), *found]
+        return [*(Finding("encoding", doubt) for doubt in guessed), *found, *self.odd_rows]
 
     def outlook_of(self, config: Config) -> list[Finding]:
         """The outlook as far as it holds for a config that was made from these choices: an override may change it."""

@@ -14,6 +14,7 @@ from linreg_cli.remedies import override
 from linreg_cli.starter.choices import IGNORED, Choices, ColumnChoice, SettingChoice
 from linreg_cli.starter.columns import choices as choices_of
 from linreg_cli.starter.known import Known
+from linreg_cli.starter.odd_rows import refuse_second_header, totals
 from linreg_cli.starter.reading import Reading, readable
 from linreg_cli.starter.refined import as_config, refined
 from linreg_cli.starter.skewed import skew_hints
@@ -76,6 +77,7 @@ def draft(
     progress("reading the table")
     reading = readable(base)
     progress("deciding about the columns")
+    refuse_second_header(reading)
     found = choices_of(reading)
     first = Choices(
         path=reading.source.path,
@@ -86,6 +88,7 @@ def draft(
         columns=tuple(found),
         settings=(*reading.settings, *_split(reading, found)),
         training=UNKNOWN,
+        odd_rows=tuple(totals(reading)),
         hints=tuple(skew_hints(reading, reading.targets)),
     )
     choices, known = refined(first, reading, _beside(overrides, first))

@@ -10,10 +10,11 @@ from pathlib import Path
 from linreg_cli.addresses import is_object, without_secrets
 from linreg_cli.config.data import STDIN, STDIN_NAME
 from linreg_cli.config.escapes import control_in_path
-from linreg_cli.config.formats import disagreement, format_of
+from linreg_cli.config.formats import disagreement, format_of, is_text_by_name
 from linreg_cli.data.tables.object_parts import stored_files
 from linreg_cli.data.tables.standard_input import file_of
 from linreg_cli.errors import DataError, MissingFileError
+from linreg_cli.paths import nearest
 
 #: An address of which a `pathlib.Path` was made.
 _HALVED = re.compile(r"(s3|gs|gcs|memory|https?):/(?!/)")
@@ -71,7 +72,7 @@ def locate(path: str, format_: str | None = None) -> Location:
         if glob.has_magic(path) and "\0" not in path:
             return _matched(path)
         where = "" if file.is_absolute() else f" (in {Path.cwd()})"
-        raise MissingFileError(f"there is no such file{where}{control_in_path(path)}", path) from None
+        raise MissingFileError(f"there is no such file{where}{control_in_path(path)}{nearest(path)}", path) from None
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", path) from None
     if os.path.isdir(file):
@@ -83,7 +84,12 @@ def locate(path: str, format_: str | None = None) -> Location:
     if not os.path.isfile(file):  # opening a pipe would wait for whoever writes to it, and it can be read only once
         message = "not a file but a pipe or a device; write the table to a file first"
         raise DataError(f"{message}, or pipe it into the command, whose name for it is -", path)
-    return Location(path, (path,), "file", format_of(path) or (format_ and f".{format_}"))
+    return Location(path, (path,), "file", _format_of_file(path, format_))
+
+
+def _format_of_file(path: str, format_: str | None) -> str | None:
+    """The format of one file: by its name, else the one that is named; text is a CSV."""
+    return format_of(path) or (f".{format_}" if format_ else ".csv" if is_text_by_name(path) else None)
 
 
 def _stored(path: str, format_: str | None) -> Location:
@@ -91,7 +97,7 @@ def _stored(path: str, format_: str | None) -> Location:
     (what, files), name = stored_files(path), without_secrets(path)
     if what != "file":
         return Location(name, files, what, _one_format(files, path))
-    return Location(name, files, what, format_of(path) or (format_ and f".{format_}"))
+    return Location(name, files, what, _format_of_file(path, format_))
 
 
 def _parts(folder: Path, path: str) -> Location:
@@ -108,13 +114,18 @@ def _parts(folder: Path, path: str) -> Location:
     files = [str(entry) for entry in entries if format_of(entry.name) and not os.path.isdir(entry)]
     own = {format_of(file) for file in files}
     for entry in entries:
-        if os.path.isdir(entry) and (inner := _first_part(entry, own)) is not None:
+        if os.path.isdir(entry) and not _holds_runs(entry) and (inner := _first_part(entry, own)) is not None:
             message = f"its folder {entry.name} has {format_of(inner)} files too, and linreg reads the files of one"
             pattern = os.path.join(path, "**", f"*{Path(inner).suffix}")
             raise DataError(f"{message} folder; name all of them with the pattern {pattern}", path)
     if not files:
         raise DataError("the folder has no .csv, .tsv, .parquet, .arrow, .feather or .jsonl files", path)
     return Location(path, tuple(files), "folder", _one_format(files, path))
+
+
+def _holds_runs(folder: Path) -> bool:
+    """Whether a folder is that of runs, which are no parts of a table."""
+    return next(folder.glob("*/run.json"), None) is not None
 
 
 def _first_part(folder: Path, formats: set[str | None]) -> str | None:

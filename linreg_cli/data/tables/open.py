@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from linreg_cli.addresses import object_name
-from linreg_cli.config.formats import COMPRESSIONS, CSV_SUFFIXES, OTHER_SUFFIXES
+from linreg_cli.config.formats import COMPRESSIONS, CSV_SUFFIXES, OTHER_SUFFIXES, TEXT_SUFFIXES
 from linreg_cli.data.tables.arrow_table import ArrowTable
 from linreg_cli.data.tables.csv_table import CsvTable
 from linreg_cli.data.tables.json_lines import JSON_WHOLE
@@ -15,17 +15,18 @@ from linreg_cli.data.tables.table import Table, refused
 from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
 from linreg_cli.errors import ConfigError, DataError, Fault, did_you_mean
 from linreg_cli.lookalike import normal
-from linreg_cli.remedies import quoted
+from linreg_cli.remedies import command, quoted
 
 _SHEET = "save the sheet as CSV"
 #: Suffix -> what to do with a file of a format that is not supported.
 _REMEDIES = {
     ".xlsx": _SHEET, ".xls": _SHEET, ".ods": _SHEET, ".numbers": _SHEET,
-    ".txt": "rename it to .csv, and set data.delimiter if its cells are not separated by commas",
-    ".dat": "rename it to .csv, and set data.delimiter if its cells are not separated by commas",
-    ".json": "write one object per line and rename it to .jsonl",
-    ".zip": "unpack it", ".bz2": "unpack it", ".xz": "unpack it", ".tar": "unpack it",
+    ".pq": "rename it to .parquet", ".parq": "rename it to .parquet",
+    ".ndjson": "rename it to .jsonl, or set data.format: jsonl (--format jsonl for a file of the command line)",
 }  # fmt: skip
+#: Suffix -> the command that unpacks a file or writes it anew.
+_COMMANDS = {".zip": "unzip", ".bz2": "bunzip2 -k", ".xz": "unxz -k", ".tar": "tar -xf", ".7z": "7z x"}
+_OTHERWISE = "if it is text with a row in each line, set data.format: csv (--format csv for a file of the command line)"
 
 
 def open_table(
@@ -77,9 +78,21 @@ def _open(
         if in_blocks and suffix == ".jsonl":
             raise DataError(refused(JSON_WHOLE), path)
         return ArrowTable(path, found.files, missing_values, memory_limit)
-    known = ", ".join((*CSV_SUFFIXES, *(f".csv{suffix}" for suffix in COMPRESSIONS), *OTHER_SUFFIXES))
-    remedy = _REMEDIES.get(Path(object_name(path)).suffix.lower(), "rename the file if it is one of these")
+    known = ", ".join((*CSV_SUFFIXES, *(f".csv{suffix}" for suffix in COMPRESSIONS), *TEXT_SUFFIXES, *OTHER_SUFFIXES))
+    remedy = _remedy(path)
     raise DataError(f"unsupported file format; linreg reads {known}, and folders of one of them; {remedy}", path)
+
+
+def _remedy(path: str) -> str:
+    """What to do with a file whose format is not known."""
+    file = Path(object_name(path))
+    suffix = file.suffix.lower()
+    if suffix == ".json":
+        lines = f"jq -c '.[]' {command(path)} > {command(str(Path(path).with_suffix('.jsonl')))}"
+        return f"write an object in each line, of a list of objects with: {lines}"
+    if suffix in _COMMANDS:
+        return f"unpack it: {_COMMANDS[suffix]} {command(path)}"
+    return _REMEDIES.get(suffix, _OTHERWISE)
 
 
 def _refuse_units_of_none(text: TextFormat, columns: Sequence[str], path: str) -> None:

@@ -6,15 +6,17 @@ from io import StringIO
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import scipy
 import statsmodels.api as sm
 from scipy.stats import t
 
-from linreg_cli.data import roles
+from linreg_cli.data.columns import codes
 from linreg_cli.data.columns.kinds import MISSING
-from linreg_cli.data.encoding.levels import written
-from linreg_cli.data.roles import _of_numbers
+from linreg_cli.data.roles import _of_numbers, read_roles
+from linreg_cli.data.tables.table import Cells
+from linreg_cli.least_squares import clusters as clusters_module
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.inference import infer
 from linreg_cli.least_squares.intervals import IntervalFactor
@@ -251,16 +253,50 @@ def test_clusters_that_are_numbers_are_those_of_numpy(n, count):
     values = np.random.default_rng(1).integers(-3, count - 3, n) / 2
     values[n // 2] = np.nan
     found = _of_numbers(values)
-    known, positions = np.unique(values[~np.isnan(values)], return_inverse=True)
-    assert found.levels == tuple(map(written, known.tolist()))
-    assert found.codes[n // 2] == MISSING
-    assert np.array_equal(np.delete(found.codes, n // 2), positions)
+    _, positions = np.unique(values[~np.isnan(values)], return_inverse=True)
+    assert found[n // 2] == MISSING
+    assert np.array_equal(np.delete(found, n // 2), positions)
 
 
 def test_values_of_many_blocks_are_sorted_in_a_few_times(monkeypatch):
     """Each value in a block of its own: 1,024 values are sorted into the others 11 times, not 1,024."""
     sizes, unique = [], np.unique
-    monkeypatch.setattr(roles.np, "unique", lambda values: sizes.append(len(values)) or unique(values))
-    found = roles._distinct(np.full(3, value) for value in range(1024, 0, -1))
+    monkeypatch.setattr(codes.np, "unique", lambda values: sizes.append(len(values)) or unique(values))
+    found = codes.distinct(np.full(3, value) for value in range(1024, 0, -1))
     assert found.tolist() == list(range(1, 1025))
     assert len([size for size in sizes if size != 3]) <= 11
+
+
+@pytest.mark.parametrize("most", [3, 7, 20])
+def test_scores_of_clusters_that_are_added_up_a_group_at_a_time_are_those_of_statsmodels(monkeypatch, most):
+    """Of 11 firms and 3 parameters, one, two or six firms at a time."""
+    monkeypatch.setattr(clusters_module, "SCORES", most)
+    X, y, design = numbers(bias=True)
+    firms = Clusters.of(GRUNFELD["firm"])
+    assert len(firms.groups(3)) == {3: 11, 7: 6, 20: 2}[most]
+    fit = infer(least_squares(X, y, bias=True), X, y, names=["value", "capital"], covariance="cluster", clusters=firms)
+    groups = pd.factorize(GRUNFELD["firm"])[0]
+    expected = sm.OLS(y, design).fit(cov_type="cluster", cov_kwds={"groups": groups}).bse
+    np.testing.assert_allclose(fit.std_err_cluster, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("cells", "count"),
+    [
+        (pa.array([7, None, 10, -2, 10], pa.int64()), 3),
+        (pa.array([7, None, 10, 2**53 + 1, 2**53], pa.int64()), 4),  # of the last two, float64 has one
+        (pa.array([0.5, None, 10.0, -2.0, 10.0]), 3),
+        (pa.array([0.5, None, np.inf, -2.0, 10.0]), 4),
+    ],
+    ids=["whole", "beyond", "fractions", "infinite"],
+)
+def test_clusters_that_are_numbers_in_a_format_with_types_are_those_of_their_texts(cells, count):
+    """The texts of a CSV are sorted by value where all are numbers, and each one is a cluster."""
+    text = pa.array([None if cell is None else str(cell) for cell in cells.to_pylist()])
+    found = [
+        read_roles(Cells({}, pa.table({"k": each})), {"evaluate.cluster": "k"}, ["-999"], "t").clusters
+        for each in (cells, text)
+    ]
+    np.testing.assert_array_equal(*found)
+    assert found[0][1] == MISSING
+    assert len({*found[0].tolist()} - {MISSING}) == count

@@ -1,6 +1,8 @@
 """Summaries of columns that are read block by block, against pandas and numpy on whole columns."""
 
 import tracemalloc
+from fractions import Fraction
+from statistics import pstdev
 
 import numpy as np
 import pandas as pd
@@ -86,7 +88,7 @@ def test_mean_and_deviation_have_the_bits_of_numpy_on_the_whole_column(table, sp
     for one in summaries(dataset):
         if one.name in ("real", "gaps", "y"):
             values = train[one.name].dropna().to_numpy()
-            unit = np.abs(values).max()
+            unit = 2.0 ** (np.frexp(np.abs(values).max())[1] - 1)
             assert one.mean == (values / unit).mean() * unit
             assert one.std == (values / unit).std() * unit
 
@@ -109,3 +111,12 @@ def test_no_array_has_a_number_for_each_row(monkeypatch):
         assert tracemalloc.get_traced_memory()[1] < 3 * n  # of 8 bytes for each row
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("offset", [-1e12, 3.7e9, 1e300, 3e-310])
+def test_the_spread_about_a_large_mean_is_that_of_the_values(offset):
+    """Expected: the standard library's `pstdev` of exact fractions."""
+    values = offset + np.spacing(offset) * np.random.default_rng(0).integers(-1000, 1000, 50)
+    found = summarise("x", lambda start, stop: values[start:stop], 50)
+    expected = float(pstdev([Fraction(each) for each in values.tolist()]))
+    assert found.std == pytest.approx(expected, rel=1e-6)

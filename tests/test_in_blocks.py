@@ -213,7 +213,8 @@ def test_a_memory_limit_makes_blocks_smaller_and_no_bit_different(linreg, traine
                 )
             found.append(linreg(command, "b", "--data", "n.parquet", "--json"))
         assert sum(rows) == 203
-        assert max(rows) == (203 if limit is None else 36 if command == "evaluate" else 20)  # of 5 columns, of 9
+        most = 36 if command == "evaluate" else 20  # of 5 columns, of 9; fewer, since texts take more than numbers
+        assert max(rows) == 203 if limit is None else most / 2 < max(rows) < most
         rows.clear()
     assert (found[0].code, found[0].out) == (0, found[1].out)
 

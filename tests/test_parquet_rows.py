@@ -11,7 +11,7 @@ import pytest
 
 from linreg_cli.data.tables import parquet_rows
 from linreg_cli.data.tables.open import open_table
-from linreg_cli.data.tables.parquet_rows import of_rows, row_batches
+from linreg_cli.data.tables.parquet_rows import of_rows, row_batches, rows_within
 from linreg_cli.errors import DataError
 from linreg_cli.temporary import folder
 
@@ -117,3 +117,31 @@ def test_a_full_disk_is_named_and_not_the_table(path, monkeypatch, what):
     monkeypatch.setattr(parquet_rows, "open_nameless", opened)
     with pytest.raises(DataError, match=f"^{folder()}: a temporary file .* No space left on device; set TMPDIR to "):
         open_table(str(path), memory_limit=6_000).read(["x"], ["t", "d", "l"])
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_rows_with_long_cells_are_counted_by_what_they_take(tmp_path, sampled):
+    """Numbers take 8 bytes; 2,000 texts that differ 500 and an offset; of 5 texts the file stores each once."""
+    rng = np.random.default_rng(0)
+    differ = ["".join(rng.choice(list("abcdefgh"), 500)) for _ in range(2_000)]
+    columns = {"x": rng.normal(size=2_000), "differ": differ, "five": [differ[i % 5] for i in range(2_000)]}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    with pq.ParquetFile(tmp_path / "t.parquet") as file:
+        rows = {
+            names: rows_within(file, [0], names.split(), 2**20, sampled=sampled) for names in ("x", "differ", "five")
+        }
+        both = rows_within(file, [0], ["x", "differ"], 2**20, sampled=sampled)
+    assert rows["x"] is None
+    assert rows["differ"] == pytest.approx(2**20 / 504, rel=0.01)
+    assert both == pytest.approx(2**20 / 512, rel=0.01)
+    assert rows["five"] == pytest.approx(2**20 / 504, rel=0.01) if sampled else rows["five"] > 2**16
+
+
+def test_blocks_of_rows_with_long_cells_are_no_larger_than_was_asked(tmp_path):
+    texts = [chr(97 + i % 26) * 10_000 for i in range(3_000)]
+    pq.write_table(pa.table({"x": np.arange(3_000.0), "t": texts}), tmp_path / "t.parquet")
+    table = open_table(str(tmp_path / "t.parquet"), missing_values=[])
+    blocks = list(table.row_blocks(2**20))
+    assert max(block.nbytes for block in blocks) <= 2**20
+    assert min(block.num_rows for block in blocks[:-1]) > 50
+    assert pa.concat_tables(blocks).column("t").to_pylist() == texts

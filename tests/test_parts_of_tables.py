@@ -171,7 +171,7 @@ def summed(dataset, formula):
 
 def test_a_disk_that_is_full_is_reported_with_the_remedy(tmp_path, monkeypatch):
     class Full:
-        def __init__(self, size):
+        def __init__(self, size, dir):
             pass
 
         def __enter__(self):

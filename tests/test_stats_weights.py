@@ -1,7 +1,9 @@
 """Weights of rows in `linreg stats`: a run from them is that on the rows, and bad weights are errors with their row."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
+from statistics import mean, pvariance
 
 import numpy as np
 import pandas as pd
@@ -99,11 +101,30 @@ def test_statistics_without_weights_are_not_those_of_a_config_with_them(linreg, 
     assert (done.code, 'data.weight is "w", and null there' in done.err) == (2, True), done.err
 
 
-def test_moments_without_weights_are_those_of_numpy_in_any_division():
-    values = 1e9 + np.random.default_rng(0).standard_normal(50)
+def test_a_figure_that_the_rows_have_without_weights_is_that_or_null(linreg, place):
+    options = ("--set", "data.features=[z, 'city:z', 'z:v']", "--set", "preprocess.drop_first=false")
+    linreg("stats", "-c", "c.yaml", *options, "-o", "s.safetensors")
+    found, expected = (
+        json.loads(linreg("inspect", "-c", "c.yaml", *options, *more, "--json").out)["columns"]
+        for more in (("--stats", "s.safetensors"), ())
+    )
+    null = [each["name"] for each in found if each["mean"] is None]
+    products = ["city=c0:z", "city=c1:z", "city=c2:z", "z:v"]  # what fills the missing cells of z:v is known afterwards
+    assert {*products} < {*null}
+    for one, other in zip(found, expected, strict=True):
+        assert one["name"] == other["name"]
+        for key in ("mean", "std"):
+            assert one[key] is None or one[key] == pytest.approx(other[key], rel=1e-12), one["name"]
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e9, -1e12])
+def test_moments_without_weights_are_those_of_all_values_in_any_division(offset):
+    """Expected: the standard library's variance of exact fractions; a mean of 1e12 has an error of 1e-4 by itself."""
+    values = offset + np.random.default_rng(0).standard_normal(50)
+    exact = [Fraction(each) for each in values.tolist()]
     for cuts in ([0], [1, 1, 7], range(50)):
         found = Plain()
         for part in np.split(values, list(cuts)):
             found = found.joined(Plain.of(part))
-        assert (found.count, found.mean) == (50, pytest.approx(values.mean(), rel=1e-15))
-        assert found.squares / 50 == pytest.approx(values.var(), rel=1e-6)
+        assert (found.count, found.mean) == (50, pytest.approx(float(mean(exact)), rel=1e-15, abs=1e-15))
+        assert found.squares / 50 == pytest.approx(float(pvariance(exact)), rel=1e-12)

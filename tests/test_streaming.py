@@ -212,7 +212,7 @@ def test_auto_streams_where_the_rows_do_not_fit(limit, expected, linreg, table):
     run = trained(linreg, table, *settings)
     decision = json.loads((run / "run.json").read_text())["data"]["stream"]
     assert (decision["value"], decision["auto"]) == (expected, True)
-    assert "the rows take 6.25 KiB, and data.memory_limit is " in decision["why"]
+    assert "the rows and their order take 9.375 KiB, and data.memory_limit is " in decision["why"]
     assert contents(run) == contents(trained(linreg, table, *settings[1:], "data.stream=false"))
 
 
@@ -228,7 +228,7 @@ def test_auto_streams_where_the_rows_do_not_fit(limit, expected, linreg, table):
         (
             ["train.engine=affine", "train.batch_size=full"],
             "train.engine",
-            "a full batch stays on the disk; use",
+            "a full batch stays on the disk; set train.engine: auto",
         ),
         (
             ["data.memory_limit=1KB"],
@@ -432,7 +432,7 @@ def test_a_part_of_a_split_is_read_without_the_rest_of_the_table(linreg, table, 
         (["data.memory_limit=1KB"], True, 1),
         (["data.memory_limit=1MiB"], False, 1),
         # With the columns that are left out the rows would not fit, and without them they do.
-        (["data.memory_limit=8KB", "train.dtype=float32"], False, 2),
+        (["data.memory_limit=10KB", "train.dtype=float32"], False, 2),
     ],
 )
 def test_a_parquet_table_that_is_drawn_at_random_is_read_once(settings, streams, times, linreg, table, monkeypatch):

@@ -68,15 +68,20 @@ def decide(config: Config, dataset: Dataset, device: torch.device | None = None,
     if asked is not None:
         source = "data.stream" if isinstance(config.data, TableData) else f"source: {config.data.source}"
         return Decision(asked, f"named by {source}", auto=False)
-    needed, limits = scaled_bytes(config, dataset), _limits(config, device)
-    exceeded = [limit for limit in limits if needed > limit[0]]
-    limit, where = (exceeded or limits)[0]
-    against = f"auto: the rows take {bytes_of(needed)}, and {where} is {bytes_of(limit)}"
+    rows, limits = scaled_bytes(config, dataset), _limits(config, device)
+    order = _order_bytes(config, sum(map(len, dataset.splits.values())))
+    # The order of rows is drawn in the memory of the process.
+    needed = [rows + order, *([rows] * (len(limits) - 1))]
+    exceeded = [place for place, (limit, _) in enumerate(limits) if needed[place] > limit]
+    first = (exceeded or [0])[0]
+    limit, where = limits[first]
+    taken = f"auto: the rows{' and their order' if needed[first] > rows else ''} take {bytes_of(needed[first])}"
+    against = f"{taken}, and {where} is {bytes_of(limit)}"
     if not exceeded:
         # Without the free memory, which is another one in the next run.
         named = isinstance(config.data, TableData) and config.data.memory_limit is not None
         less = [place for _, place in limits[named:]]
-        why = against if named else f"auto: the rows take {bytes_of(needed)}"
+        why = against if named else taken
         return Decision(False, f"{why}, less than {' and '.join(less)}" if less else why, auto=True)
     if resumed and streamed(config) != config:
         return Decision(False, "auto: the run was begun with an order of rows that is not streamed", auto=True)
@@ -108,6 +113,12 @@ def scaled_bytes(config: Config, dataset: Dataset) -> int:
     return sum(map(len, dataset.splits.values())) * n_columns_of(dataset) * dtype_of(config).itemsize
 
 
+def _order_bytes(config: Config, n_rows: int) -> int:
+    """Bytes of a random order of rows in memory, of an epoch and of the next one, which is drawn meanwhile."""
+    is_random = config.train.shuffle is not False and config.train.batch_size != "full"
+    return 2 * np.dtype(np.int32).itemsize * n_rows if is_random else 0
+
+
 def expected_to_stream(config: Config, device: torch.device) -> bool:
     """Whether the rows of Parquet files will not fit, as far as shows before they are read; then they are read once.
 
@@ -126,7 +137,8 @@ def expected_to_stream(config: Config, device: torch.device) -> bool:
     if shape is None:
         return False
     n_columns = shape[1] if source.features is None else len(source.features) + len(source.targets)
-    return any(shape[0] * n_columns * dtype_of(config).itemsize > limit for limit, _ in _limits(config, device))
+    needed = shape[0] * n_columns * dtype_of(config).itemsize + _order_bytes(config, shape[0])
+    return any(needed > limit for limit, _ in _limits(config, device))
 
 
 def n_columns_of(dataset: Dataset) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linreg_cli.data.columns.digest import Digest
-from linreg_cli.data.columns.kinds import BLOCK_ROWS, Categories, EncodedColumns, Numbers, RawColumn
+from linreg_cli.data.columns.kinds import BLOCK_ROWS, Codes, EncodedColumns, Numbers, RawColumn
 from linreg_cli.data.columns.kinds import Column as Column
 from linreg_cli.data.columns.kinds import Rows as Rows
 from linreg_cli.data.columns.moments import Moments
@@ -42,7 +42,7 @@ class Dataset:
         treated: column of the table -> what the config says about it.
         digest: the fingerprint, where rows were not read; None: it is computed from them.
         known: column -> its moments in the train split, of a transformed target in its units, where rows were not read.
-        clusters: the cluster of each row of the table; None without `evaluate.cluster`.
+        clusters: that of each row of the table, as `Roles.clusters`; None without `evaluate.cluster`.
         weights: of the rows of the table, with mean 1 over the train split; None: all are 1.
         parts: by which sums over rows are added up, perhaps by several processes; None: all rows are one part.
         before: rows of the table before the first one here, where other processes have them; numbers of rows in
@@ -60,7 +60,7 @@ class Dataset:
     treated: Mapping[str, Treatment] = field(default_factory=dict)
     digest: str | None = None
     known: Mapping[str, Moments] = field(default_factory=dict)
-    clusters: Categories | None = None
+    clusters: Codes | None = None
     weights: RowWeights | None = None
     parts: "Parts | None" = None
     before: int = 0
@@ -120,7 +120,7 @@ class Dataset:
             found += [each.values if isinstance(each, Numbers) else each.codes for each in self.raw.values()]
         else:
             found += (self.columns.numbers if isinstance(self.columns, EncodedColumns) else self.columns).values()
-        found += [] if self.clusters is None else [self.clusters.codes]
+        found += [] if self.clusters is None else [self.clusters]
         return found + ([] if self.weights is None else [self.weights.values])
 
     @property

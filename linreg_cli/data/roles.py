@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from linreg_cli.config.roles import CLUSTER, SPLIT, WEIGHT
 from linreg_cli.data.columns.chosen import own_rows
-from linreg_cli.data.columns.codes import narrow, positions_in
+from linreg_cli.data.columns.codes import distinct, narrow, positions_in
 from linreg_cli.data.columns.kinds import (
     BLOCK_ROWS,
     MISSING,
     Categories,
+    Codes,
     Column,
     DividedValues,
     Numbers,
@@ -28,14 +30,16 @@ from linreg_cli.data.columns.row_set import RowSet
 from linreg_cli.data.columns.row_weights import At, Weights, WeightsOnAccess
 from linreg_cli.data.columns.rows import count, first_row, in_order, part, pick, row_blocks
 from linreg_cli.data.encoding.cells import number_column, text_column
-from linreg_cli.data.encoding.levels import written
 from linreg_cli.data.encoding.number_hints import merged_faults
 from linreg_cli.data.encoding.treatments import Use
+from linreg_cli.data.tables.blocks import float64_of, numeric_marks
 from linreg_cli.data.tables.table import Cells
 from linreg_cli.data.tables.text_format import AsText
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.wording import exact
 
+#: Below it, every whole number is one of float64.
+_EXACT = 2.0**53
 _REMEDY = "a weight must be a finite number above 0; correct it, or leave the row out of the table"
 
 
@@ -94,12 +98,13 @@ class Roles:
     Attributes:
         labels: the split of each row; None for fractions.
         weights: that of each row, as the table has it; None without `data.weight`.
-        clusters: the cluster of each row; None without `evaluate.cluster`.
+        clusters: that of each row, in the order of their numbers or texts, or `MISSING`; None without
+            `evaluate.cluster`.
     """
 
     labels: Categories | None = None
     weights: Numbers | None = None
-    clusters: Categories | None = None
+    clusters: Codes | None = None
 
 
 def text_of(roles: Mapping[str, str]) -> list[str]:
@@ -128,12 +133,16 @@ def read_roles(
     """
     weights = weight_column(cells, roles[WEIGHT], missing_values, name, source) if WEIGHT in roles else None
     labels = text_column(cells, roles[SPLIT], missing_values, name) if SPLIT in roles else None
-    clusters = None
-    if CLUSTER in roles:
-        column = roles[CLUSTER]
-        numbers = cells.numbers.get(column)
-        clusters = _of_numbers(numbers.values) if numbers else text_column(cells, column, missing_values, name)
+    clusters = None if CLUSTER not in roles else _clusters(cells, roles[CLUSTER], missing_values, name)
     return Roles(labels, weights, clusters)
+
+
+def _clusters(cells: Cells, column: str, missing_values: Sequence[str], name: str) -> Codes:
+    """The cluster of each row; numbers are no texts, which take many times their memory where there are many."""
+    if column in cells.numbers:
+        return _of_numbers(cells.numbers[column].values)
+    numbers = _exact_numbers(cells.others.column(column), missing_values)
+    return text_column(cells, column, missing_values, name).codes if numbers is None else _of_numbers(numbers)
 
 
 def weight_column(
@@ -247,11 +256,11 @@ def refuse_scale(scale: float, column: str, name: str) -> None:
         raise DataError(message, f"{name}, column {column!r}")
 
 
-def check_clusters(clusters: Categories, column: str, rows: Rows, name: str) -> None:
+def check_clusters(clusters: Codes, column: str, rows: Rows, name: str) -> None:
     """Refuse train rows without a cluster.
 
     Args:
-        clusters: of the table.
+        clusters: that of each row of the table.
         column: its name.
         rows: of the train split.
         name: the table, for messages.
@@ -259,7 +268,7 @@ def check_clusters(clusters: Categories, column: str, rows: Rows, name: str) -> 
     Raises:
         DataError: with the first such row, and how many there are.
     """
-    first, n_missing = first_row(rows, len(clusters.codes), clusters.missing)
+    first, n_missing = first_row(rows, len(clusters), lambda block: np.equal(clusters[block], MISSING))
     if n_missing:
         more = f" ({n_missing:,} such train rows)" if n_missing > 1 else ""
         message = f"the cell is missing{more}, and evaluate.cluster needs the cluster of every train row; fill it in"
@@ -267,20 +276,19 @@ def check_clusters(clusters: Categories, column: str, rows: Rows, name: str) -> 
         raise DataError(message, f"{name}, row {first + 1}, column {column!r}")
 
 
-def _of_numbers(values: Values) -> Categories:
-    """Clusters that are numbers: each value is one."""
-    known = _distinct(some[~np.isnan(some)] for some in pieces(values))
-    codes = [
-        narrow(np.where(np.isnan(some), MISSING, positions_in(known, some)), len(known)) for some in pieces(values)
-    ]
-    return Categories("number", np.concatenate([np.zeros(0, np.int8), *codes]), tuple(map(written, known.tolist())))
+def _of_numbers(values: Values) -> Codes:
+    """The cluster of each row, of clusters that are numbers: each value is one, and they are in their order."""
+    known = distinct(some[~np.isnan(some)] for some in pieces(values))
+    codes = narrow(np.empty(len(values), np.int8), len(known))
+    for start in range(0, len(values), BLOCK_ROWS):
+        some = values[start : start + BLOCK_ROWS]
+        codes[start : start + len(some)] = np.where(np.isnan(some), MISSING, positions_in(known, some))
+    return codes
 
 
-def _distinct(blocks: Iterable[Column]) -> Column:
-    """The values that occur, ascending. Those of blocks are sorted into the others once they are as many."""
-    known, further = np.zeros(0), list[Column]()
-    for block in blocks:
-        further.append(np.unique(block))
-        if sum(map(len, further)) >= len(known):
-            known, further = np.unique(np.concatenate([known, *further])), []
-    return np.unique(np.concatenate([known, *further])) if further else known
+def _exact_numbers(cells: pa.ChunkedArray, missing_values: Sequence[str]) -> Column | None:
+    """Cells that were read as text, in a format with types, as numbers; None unless float64 has every one of them."""
+    if not (pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type)):
+        return None
+    values = float64_of(cells, numeric_marks(missing_values))
+    return values if all((np.isnan(some) | (np.abs(some) < _EXACT)).all() for some in pieces(values)) else None

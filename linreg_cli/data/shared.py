@@ -78,9 +78,8 @@ class PartsOfDatasets(PartsOfRanks):
         """
         self.columns.send(dataset.columns_read, list(dataset.splits.values()))
         raw = None if dataset.raw is None else {name: _without_cell(each) for name, each in dataset.raw.items()}
-        clusters = None if dataset.clusters is None else _without_cell(dataset.clusters)
         sent = {name: getattr(dataset, name) for name in _SENT}
-        content = _written({**sent, "raw": raw, "clusters": clusters, "weights": dataset.weights}, self.columns)
+        content = _written({**sent, "raw": raw, "clusters": dataset.clusters, "weights": dataset.weights}, self.columns)
         self.ranks.everywhere(_hold, number, content, self.bounds)
         self.shared.append((_contents(dataset), number))
         dropped = self.shared[1:-1]  # such as the folds before this one

@@ -13,7 +13,7 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.convergence.reaching import no_exact_fit
 from linreg_cli.data import Dataset
 from linreg_cli.data.columns.divided import DividedRows
-from linreg_cli.data.columns.kinds import Categories, Codes, Rows
+from linreg_cli.data.columns.kinds import Codes, Rows
 from linreg_cli.data.columns.rows import pick, row_blocks
 from linreg_cli.evaluation.metrics import Metrics, parameters, units_of
 from linreg_cli.least_squares.clusters import Clusters
@@ -177,10 +177,15 @@ def _undefined_error(optimum: Optimum, fits: Mapping[str, Inference]) -> str | N
     return None
 
 
-def _codes_of(categories: Categories, rows: Rows | slice) -> Codes:
+def _codes_of(codes: Codes, rows: Rows | slice) -> Codes:
     """The codes of some rows, shape (n_rows,)."""
-    blocks = [categories.codes[block] for _, block in row_blocks(rows, len(categories.codes))]
-    return np.concatenate([categories.codes[:0], *blocks])
+    if isinstance(rows, slice):
+        return codes[rows]
+    found = np.empty(len(rows), codes.dtype)
+    for start, block in row_blocks(rows, len(codes)):
+        some = codes[block]
+        found[start : start + len(some)] = some
+    return found
 
 
 def _without_errors(optimum: Optimum, reason: str) -> ExactFit:

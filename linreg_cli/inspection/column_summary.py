@@ -13,7 +13,7 @@ from linreg_cli.data.columns.row_set import RowSet
 from linreg_cli.data.columns.rows import count, in_blocks, part, row_blocks
 from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.levels import MISSING_LEVEL
-from linreg_cli.least_squares.factor import blocks
+from linreg_cli.least_squares.factor import blocks, power_of_two
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ def summarise(name: str, read: Read, n_rows: int) -> ColumnSummary:
     low, high, kind = _look(read, n_rows)
     if low == high:  # the rounding error of the mean would give a constant column a tiny standard deviation
         return ColumnSummary(name, "constant", low, low, high, 0.0)
-    # Divided by the largest absolute value, so that neither sums nor squares overflow.
-    unit = max(abs(low), abs(high))
+    # Divided by the power of two below the largest value: neither sums nor squares overflow, and nothing is rounded.
+    unit = float(power_of_two(np.array(max(abs(low), abs(high)))))
     scaled = moments(lambda start, stop: read(start, stop) / unit, n_rows)
     return ColumnSummary(name, kind, low, scaled.mean * unit, high, scaled.deviation * unit)
 

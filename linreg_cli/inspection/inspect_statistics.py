@@ -86,15 +86,18 @@ def _columns(dataset: Dataset, found: TableStatistics, transform: str) -> tuple[
     """The summaries of the columns of the table."""
     assert dataset.summary is not None
     facts = {each.column: each for each in found.columns}
-    names = {each.column: each.features for each in dataset.inputs}
+    names, weighted = {each.column: each.features for each in dataset.inputs}, found.weights is not None
     summaries: list[ColumnSummary] = []
     for used in dataset.summary.columns:
         of_column = facts[used.column]
         if of_column.kind == "product":
             whole = of_column.whole and not any(facts[column].gaps for column in _numbers_of(dataset, used.column))
-            summaries += [_of_moments(feature, dataset.known[feature], whole=whole) for feature in names[used.column]]
+            summaries += [
+                _of_moments(feature, dataset.known[feature], whole=whole, weighted=weighted)
+                for feature in names[used.column]
+            ]
         elif used.kind == "derived" and of_column.gaps:
-            summaries.append(_of_moments(used.column, dataset.known[used.column], whole=False))
+            summaries.append(_of_moments(used.column, dataset.known[used.column], whole=False, weighted=weighted))
         else:
             summaries.append(_summary(used, of_column, found))
     return tuple(_in_original_units(each, transform) if each.role == "target" else each for each in summaries)
@@ -115,11 +118,12 @@ def _numbers_of(dataset: Dataset, column: str) -> list[str]:
     return [factor.column for factor in made.numbers]
 
 
-def _of_moments(name: str, known: Moments, *, whole: bool) -> ColumnSummary:
-    """The summary of an input that is made of several columns; weighted where the rows are."""
+def _of_moments(name: str, known: Moments, *, whole: bool, weighted: bool) -> ColumnSummary:
+    """The summary of an input that is made of several columns; of weighted rows, its plain mean is not known."""
     if known.low == known.high:
         return ColumnSummary(name, "constant", known.low, known.low, known.high, 0.0)
-    return ColumnSummary(name, _kind(known.low, known.high, whole), known.low, known.mean, known.high, known.deviation)
+    mean, std = (None, None) if weighted else (known.mean, known.deviation)
+    return ColumnSummary(name, _kind(known.low, known.high, whole), known.low, mean, known.high, std)
 
 
 def _summary(used: UsedColumn, facts: ColumnFacts, found: TableStatistics) -> ColumnSummary:

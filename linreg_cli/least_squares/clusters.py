@@ -5,9 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from linreg_cli.data.columns.codes import narrow, positions_in
+from linreg_cli.data.columns.codes import distinct, narrow, positions_in
 from linreg_cli.data.columns.kinds import BLOCK_ROWS, Codes
 from linreg_cli.least_squares.decompositions import Array
+
+#: Whole numbers up to so many times their number are clusters that are looked up, and not sorted.
+_SPARSE = 8
+#: Scores of clusters that are in memory at once, 16 MiB.
+SCORES = 2**21
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,21 +36,45 @@ class Clusters:
         ([1, 0, 1], 2)
         """
         values = np.asarray(labels).reshape(-1)
-        kinds = np.unique(values)
-        blocks = [values[start : start + BLOCK_ROWS] for start in range(0, len(values), BLOCK_ROWS)]
-        codes = [narrow(positions_in(kinds, block), len(kinds)) for block in blocks]
-        return cls(np.concatenate([np.zeros(0, np.int8), *codes]), len(kinds))
+        starts = range(0, len(values), BLOCK_ROWS)
+        if values.dtype.kind == "i" and 0 <= values.min(initial=0) <= values.max(initial=0) < _SPARSE * len(values):
+            return cls._of_codes(values)
+        kinds = distinct(values[start : start + BLOCK_ROWS] for start in starts)
+        codes = narrow(np.empty(len(values), np.int8), len(kinds))
+        for start in starts:
+            block = values[start : start + BLOCK_ROWS]
+            codes[start : start + len(block)] = positions_in(kinds, block)
+        return cls(codes, len(kinds))
+
+    @classmethod
+    def _of_codes(cls, values: Codes) -> "Clusters":
+        """As `of`, of whole numbers from 0, which need not be sorted."""
+        occurs = np.zeros(int(values.max()) + 1, dtype=bool)
+        occurs[values] = True
+        count = int(np.count_nonzero(occurs))
+        if count == len(occurs):
+            return cls(narrow(values, count), count)
+        return cls(narrow(np.cumsum(occurs, dtype=np.int32) - 1, count)[values], count)
+
+    def groups(self, n_parameters: int) -> list[range]:
+        """Consecutive clusters whose scores are in memory at once, whatever memory there is.
+
+        >>> [len(group) for group in Clusters(np.zeros(0, np.int8), 5_000_000).groups(1)]
+        [2097152, 2097152, 805696]
+        """
+        most = max(1, SCORES // n_parameters)
+        return [range(first, min(first + most, self.count)) for first in range(0, self.count, most)]
 
     @property
     def degrees(self) -> int:
         """The degrees of freedom of t: G - 1."""
         return self.count - 1
 
-    def meat(self, scores_gp: Array, n_samples: int, n_parameters: int) -> Array:
+    def meat(self, squares_pp: Array, n_samples: int, n_parameters: int) -> Array:
         """G / (G - 1) (n - 1) / (n - p) S'S, shape (p, p), as statsmodels and Stata have it; G is at least 2.
 
         Args:
-            scores_gp: S, the sums over the rows of each cluster of q e, shape (G, p).
+            squares_pp: S'S, shape (p, p), of S, the sums over the rows of each cluster of q e, shape (G, p).
             n_samples: n.
             n_parameters: p.
 
@@ -53,5 +82,5 @@ class Clusters:
         Cameron, D. L. Miller, A practitioner's guide to cluster-robust inference, 2015 (the factor).
         """
         factor = self.count / (self.count - 1) * (n_samples - 1) / (n_samples - n_parameters)
-        found: Array = factor * (scores_gp.T @ scores_gp)
+        found: Array = factor * squares_pp
         return found

@@ -4,7 +4,7 @@ Each pass takes a factor without weights (`Factor.bare`); those of the rows are 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from linreg_cli.data.columns.divided import DividedRows, Part, in_order
 from linreg_cli.data.columns.kinds import BLOCK_ROWS as LARGE_BLOCK
-from linreg_cli.data.columns.kinds import Values, pieces
+from linreg_cli.data.columns.kinds import Codes, Values, pieces
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.factor import BLOCK_ROWS, EPS, Array, Factor
@@ -51,12 +51,17 @@ class Measured:
 def measure_rows(optimum: Optimum, rows: DividedRows, target: int, clusters: Clusters | None) -> Measured:
     """What inference needs, in one pass over the rows; without an intercept in up to two more."""
     factor, sink = optimum.factor, NumberSink(("residual", "leverage"))
-    about = optimum.bare, target, clusters
-    found = rows.of_parts(_measures, *about, keep=lambda *columns: sink.add(columns))
-    meat, ones, scores = (in_order(each) for each in zip(*found, strict=True))
+    first, *further = [range(0)] if clusters is None else clusters.groups(factor.n_parameters)
+    about, codes = (optimum.bare, target), None if clusters is None else clusters.codes
+    found = rows.of_parts(_measures, *about, codes, first, keep=lambda *columns: sink.add(columns))
+    meat, ones = (in_order(each) for each in list(zip(*found, strict=True))[:2])
     meats = {"HC3": meat}
     if clusters is not None and clusters.count > 1:
-        meats["cluster"] = clusters.meat(scores, factor.n_samples, factor.n_parameters)
+        squares = _squares([scores for *_, scores in found])
+        del found  # whose scores take as much as those of the next group
+        for group in further:
+            squares += _squares(rows.of_parts(_scores, *about, codes, group))
+        meats["cluster"] = clusters.meat(squares, factor.n_samples, factor.n_parameters)
     columns = sink.columns()
     residuals = columns["residual"]
     return Measured(
@@ -70,25 +75,58 @@ def measure_rows(optimum: Optimum, rows: DividedRows, target: int, clusters: Clu
     )
 
 
-def _measures(part: Part, optimum: Optimum, target: int, clusters: Clusters | None) -> tuple[Array, Array, Array]:
-    """Q' diag(e^2 / (1 - h)^2) Q, Q'1, and the sums of q e of each cluster; keeps residual and leverage of each row."""
-    factor, chosen = optimum.factor, slice(target, target + 1)
+def _measures(
+    part: Part, optimum: Optimum, target: int, codes: Codes | None, group: range
+) -> tuple[Array, Array, Array]:
+    """Q' diag(e^2 / (1 - h)^2) Q, Q'1, and the sums of q e of each cluster of a group; keeps residual and leverage."""
+    factor = optimum.factor
     meat, ones = np.zeros((factor.n_parameters,) * 2), np.zeros(factor.n_parameters)
-    scores = np.zeros((0 if clusters is None else clusters.count, factor.n_parameters))
+    scores = np.zeros((len(group), factor.n_parameters))
     for rows in part.blocks(BLOCK_ROWS):
-        scaled = factor.unweighted_rows(part.X_nd[rows])
-        y = np.asarray(part.y_nk[rows][:, chosen], dtype=np.float64)
-        residuals = part.weighted(optimum.residuals(y, scaled, chosen)[:, 0], rows)
-        q = factor.whiten_rows(part.weighted(scaled, rows))
+        q, residuals = _whitened_and_residuals(part, optimum, target, rows)
         leverage = np.einsum("ij,ij->i", q, q)
         part.keep(residuals, leverage)
         inflated = over_room(residuals, 1 - leverage)
         weighted = q * inflated[:, None]
         meat += weighted.T @ weighted
         ones += q.sum(axis=0) if part.root_n is None else part.root_n[rows] @ q
-        if clusters is not None:
-            np.add.at(scores, clusters.codes[part.among_all(rows)], q * residuals[:, None])
+        if codes is not None:
+            _add_scores(scores, codes[part.among_all(rows)], group, q, residuals)
     return meat, ones, scores
+
+
+def _scores(part: Part, optimum: Optimum, target: int, codes: Codes, group: range) -> Array:
+    """The sums of q e of each cluster of a group, shape (len(group), p); a pass."""
+    scores = np.zeros((len(group), optimum.factor.n_parameters))
+    for rows in part.blocks(BLOCK_ROWS):
+        own = codes[part.among_all(rows)]
+        if np.any((own >= group.start) & (own < group.stop)):
+            _add_scores(scores, own, group, *_whitened_and_residuals(part, optimum, target, rows))
+    return scores
+
+
+def _add_scores(scores: Array, codes: Codes, group: range, q: Array, residuals: Array) -> None:
+    """Add q e of some rows to the scores of their clusters, of those that are in the group."""
+    inside = (codes >= group.start) & (codes < group.stop)
+    if not inside.all():
+        codes, q, residuals = codes[inside], q[inside], residuals[inside]
+    np.add.at(scores, codes - group.start if group.start else codes, q * residuals[:, None])
+
+
+def _whitened_and_residuals(part: Part, optimum: Optimum, target: int, rows: slice) -> tuple[Array, Array]:
+    """q and e of some rows, shapes (n_rows, p) and (n_rows,); with weights, times the roots of these."""
+    factor, chosen = optimum.factor, slice(target, target + 1)
+    scaled = factor.unweighted_rows(part.X_nd[rows])
+    y = np.asarray(part.y_nk[rows][:, chosen], dtype=np.float64)
+    residuals = part.weighted(optimum.residuals(y, scaled, chosen)[:, 0], rows)
+    return factor.whiten_rows(part.weighted(scaled, rows)), residuals
+
+
+def _squares(found: Sequence[Array]) -> Array:
+    """S'S of the scores of some clusters, of which each part of the rows has found its own."""
+    scores = in_order(found)
+    squares: Array = scores.T @ scores
+    return squares
 
 
 def _spans_ones(optimum: Optimum, rows: DividedRows, ones: Array) -> bool:

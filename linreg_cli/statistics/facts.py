@@ -20,11 +20,13 @@ class Plain:
         count: of the cells.
         mean: of them.
         squares: the sum of squares about the mean.
+        rest: what `mean` lacks. Where it is large, its rounding error is no small part of the difference of two means.
     """
 
     count: int = 0
     mean: float = 0.0
     squares: float = 0.0
+    rest: float = 0.0
 
     @classmethod
     def of(cls, values: Column) -> "Plain":
@@ -32,15 +34,19 @@ class Plain:
         if not len(values):
             return cls()
         mean = float(values[0] + np.mean(values - values[0]))
-        return cls(len(values), mean, float(np.sum((values - mean) ** 2)))
+        away = values - mean
+        rest = float(np.mean(away))
+        return cls(len(values), mean, float(np.sum((away - rest) ** 2)), rest)
 
     def joined(self, other: "Plain") -> "Plain":
         """Those of the cells of both."""
         count = self.count + other.count
         if not (self.count and other.count):
             return self if self.count else other
-        away, share = other.mean - self.mean, other.count / count
-        return Plain(count, self.mean + away * share, self.squares + other.squares + away**2 * self.count * share)
+        away, share = (other.mean - self.mean) + (other.rest - self.rest), other.count / count
+        shift = self.rest + away * share
+        mean, squares = self.mean + shift, self.squares + other.squares + away**2 * self.count * share
+        return Plain(count, mean, squares, (self.mean - mean) + shift)
 
 
 @dataclass(frozen=True)

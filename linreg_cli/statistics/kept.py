@@ -58,7 +58,7 @@ def as_bytes(found: TableStatistics) -> bytes:
             arrays |= {f"bins.{position}": each.histogram.bins, f"counts.{position}": each.histogram.counts}
         if each.plain is not None:
             values["count"] = each.plain.count
-            arrays[f"plain.{position}"] = np.array([each.plain.mean, each.plain.squares])
+            arrays[f"plain.{position}"] = np.array([each.plain.mean, each.plain.squares, each.plain.rest])
         if each.without:
             values["without"] = {missing: list(ends) for missing, ends in each.without.items()}
         columns.append(values)

@@ -1,5 +1,6 @@
 """Codes of categories: where values stand among the known ones, in the smallest type that holds the positions."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,20 @@ def narrow(codes: Codes, n_levels: int) -> Codes:
     kind = np.int8 if n_levels <= 2**7 else np.int16 if n_levels <= 2**15 else np.int32
     out: Codes = codes.astype(kind, copy=False)
     return out
+
+
+def distinct(blocks: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The values that occur, ascending. Those of blocks are sorted into the others once they are as many.
+
+    >>> distinct([np.array([3, 1, 3]), np.array([2, 1])]).tolist()
+    [1, 2, 3]
+    """
+    known, further = np.zeros(0, np.int8), list[npt.NDArray[Any]]()
+    for block in blocks:
+        further.append(np.unique(block))
+        if sum(map(len, further)) >= len(known):
+            known, further = np.unique(np.concatenate([known, *further])), []
+    return np.unique(np.concatenate([known, *further])) if further else known
 
 
 def positions_in(known: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:

@@ -6,11 +6,15 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from linreg_cli.data.columns.arrow import no_rows
+from linreg_cli.data.tables.arrow_file import arrow_batches, as_written
 from linreg_cli.data.tables.blocks import ColumnSink
 from linreg_cli.data.tables.json_lines import read_json_lines
 from linreg_cli.data.tables.parquet_columns import BATCH_ROWS, between, row_groups
-from linreg_cli.data.tables.parquet_rows import row_batches
+from linreg_cli.data.tables.parquet_rows import row_batches, rows_within
 from linreg_cli.data.tables.table_file import ALL_BUFFERS, TableFile
+
+#: Bytes of a batch of rows where no limit is known.
+LARGEST_BATCH = 64 * 2**20
 
 
 class ArrowPart:
@@ -70,28 +74,33 @@ class ArrowPart:
 
                 with self.file.opened() as file:
                     return pq.ParquetFile(file).read()
-            with _arrow(self.file) as (schema, batches):
+            with self.file.opened() as file:
+                schema, batches = as_written(file)
                 return pa.Table.from_batches(batches, schema)
 
     def batches(
-        self, columns: Sequence[str], n_rows: int = BATCH_ROWS, rows: tuple[int, int] | None = None
+        self,
+        columns: Sequence[str],
+        n_rows: int = BATCH_ROWS,
+        rows: tuple[int, int] | None = None,
+        largest: int = LARGEST_BATCH,
     ) -> Iterator[pa.RecordBatch]:
         """Some columns in batches.
 
         Args:
             columns: their names.
-            n_rows: of a batch of a Parquet file, at most; those of others are as they were written.
+            n_rows: of a batch of a Parquet file, and of one that has large ones, at most; others are as written.
             rows: the first row, from 0, and one past the last; None: all.
+            largest: bytes of a batch of a Parquet file, about, at most.
         """
         with self._reading():
             if self.is_json:
                 yield from between(self.read().select(columns).to_batches(), 0, rows)
             elif self.is_parquet:
-                yield from self._parquet_batches(columns, min(n_rows, BATCH_ROWS), rows)
+                yield from self._parquet_batches(columns, min(n_rows, BATCH_ROWS), rows, largest)
             else:
-                with _arrow(self.file) as (_, batches):
-                    for batch in between(batches, 0, rows):
-                        yield batch.select(columns)
+                with self.file.opened() as file:
+                    yield from between(arrow_batches(file, columns, min(n_rows, BATCH_ROWS), self._most), 0, rows)
 
     def pour(self, columns: Sequence[str], sink: ColumnSink, rows: tuple[int, int] | None) -> None:
         """Add columns to what collects them: all rows, or those from one to another."""
@@ -113,34 +122,17 @@ class ArrowPart:
 
                 with self.file.opened() as file:
                     return pq.read_schema(file)
-            with _arrow(self.file) as (schema, _):
-                return schema
+            with self.file.opened() as file:
+                return as_written(file)[0]
 
     def _parquet_batches(
-        self, columns: Sequence[str], n_rows: int, rows: tuple[int, int] | None
+        self, columns: Sequence[str], n_rows: int, rows: tuple[int, int] | None, largest: int
     ) -> Iterator[pa.RecordBatch]:
         from linreg_cli.data.tables.parquet_ahead import opened_parquet
 
         buffer = self.file.buffer_bytes(len(columns))
         with opened_parquet(self.file, len(columns), min(ALL_BUFFERS, self._most // 2)) as file:
             groups, at = row_groups(file.metadata, rows)
+            fitting = rows_within(file, groups, columns, largest, sampled=not self.file.is_object)
+            n_rows = n_rows if fitting is None else min(n_rows, fitting)
             yield from between(row_batches(file, groups, columns, n_rows, buffer=buffer, most=self._most), at, rows)
-
-
-@contextlib.contextmanager
-def _arrow(file: TableFile) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
-    """Schema and record batches of an Arrow file: IPC file, IPC stream, or Feather version 1."""
-    with file.opened() as stream:
-        mark = stream.read(6)
-        stream.seek(0)
-        if mark[:4] == b"FEA1":
-            import pyarrow.feather as feather
-
-            table = feather.read_table(stream)
-            yield table.schema, iter(table.to_batches())
-        elif mark == b"ARROW1":
-            reader = pa.ipc.open_file(stream)
-            yield reader.schema, map(reader.get_batch, range(reader.num_record_batches))
-        else:
-            reader = pa.ipc.open_stream(stream)
-            yield reader.schema, iter(reader)

@@ -9,7 +9,7 @@ import pyarrow as pa
 from linreg_cli.data.columns.arrow import no_rows
 from linreg_cli.data.columns.kinds import Numbers
 from linreg_cli.data.columns.on_disk import group_rows
-from linreg_cli.data.tables.arrow_part import ArrowPart
+from linreg_cli.data.tables.arrow_part import LARGEST_BATCH, ArrowPart
 from linreg_cli.data.tables.blocks import (
     ColumnSink,
     NotInBlocksError,
@@ -148,12 +148,18 @@ class ArrowTable:
     def row_blocks(self, largest: int | None = None, *, one_dictionary: bool = True) -> Iterator[pa.Table]:
         """See `Table.row_blocks`. JSON Lines are read as a whole."""
         n_rows = _block_rows(len(self.columns), _PER_GROUP, largest)
-        return self._blocks(self.columns, None, n_rows, one_dictionary=one_dictionary)
+        return self._blocks(self.columns, None, n_rows, largest, one_dictionary=one_dictionary)
 
     def _blocks(
-        self, columns: list[str], rows: tuple[int, int] | None, n_rows: int, *, one_dictionary: bool
+        self,
+        columns: list[str],
+        rows: tuple[int, int] | None,
+        n_rows: int,
+        largest: int | None,
+        *,
+        one_dictionary: bool,
     ) -> Iterator[pa.Table]:
-        """Some columns of all rows, or of those from one to another, in blocks of at most `n_rows`.
+        """Some columns of all rows, or of those from one to another, in blocks of at most `n_rows` and `largest` bytes.
 
         Raises:
             NotInBlocksError: where a column has a dictionary, and it must be one for all blocks.
@@ -168,7 +174,7 @@ class ArrowTable:
             for part, own in self._parts_of(rows):
                 absent = frozenset(part.absent(columns))
                 names = [name for name in columns if name not in absent]
-                for batch in part.batches(names, n_rows, own):
+                for batch in part.batches(names, n_rows, own, largest or LARGEST_BATCH):
                     block = pa.Table.from_batches([batch])
                     if block.schema != empty.schema:
                         block = pa.concat_tables([empty, block], promote_options="permissive").select(columns)
@@ -208,7 +214,7 @@ class ArrowTable:
         """See `Table.cell_blocks`. Each block of a column with a dictionary has one of its own."""
         names = [*dict.fromkeys((*columns, *text))]
         n_rows = _block_rows(len(names), _SUMMED_PER_GROUP, largest)
-        for block in self._blocks(names, rows, n_rows, one_dictionary=False):
+        for block in self._blocks(names, rows, n_rows, largest, one_dictionary=False):
             yield cells_of_block(self._with_categories(block), columns, self._missing_values)
 
     def typing(self, numbers: Collection[str]) -> Callable[[pa.Table], pa.Table]:

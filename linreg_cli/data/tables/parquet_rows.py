@@ -24,6 +24,8 @@ _PAGES, _DICTIONARY, _BESIDES = 2 * 2**20, 2**20, 2**16
 COLUMN_BYTES = _PAGES + _DICTIONARY
 #: Of the memory that a command may take, what a reader may; where no limit is known, bytes.
 _SHARE, _USUAL = 3 / 8, 2**30
+#: Rows whose cells are looked at for how long they are.
+_SAMPLE = 1_024
 
 
 def reader_bytes(memory_limit: int | None) -> int:
@@ -62,8 +64,46 @@ def row_batches(
         yield from file.iter_batches(n_rows, groups, columns, use_threads=False)
         return
     schema = pa.schema([file.schema_arrow.field(name) for name in columns], file.schema_arrow.metadata)
-    batches = (batch for group in groups for batch in _from_disk(file, group, sets, n_rows, schema))
+    batches = (batch for group in groups for batch in from_disk(file, group, sets, n_rows, schema))
     yield from of_rows(batches, n_rows)
+
+
+def rows_within(file: Any, groups: Sequence[int], columns: Sequence[str], most: int, *, sampled: bool) -> int | None:
+    """How many rows take `most` bytes in memory, where cells may be longer than numbers; None: where none is.
+
+    Args:
+        file: as for `row_batches`.
+        groups: the row groups; the largest one counts.
+        columns: their names.
+        most: bytes.
+        sampled: whether rows may be read: what the file says of a column of repeated texts is shorter than these.
+
+    Raises:
+        pa.ArrowException, OSError: if the file cannot be read.
+    """
+    long = [name for name in columns if not _is_short(file.schema_arrow.field(name).type)]
+    if not long or not groups:
+        return None
+    group = max(groups, key=lambda each: file.metadata.row_group(each).total_byte_size)
+    about, named = file.metadata.row_group(group), frozenset(long)
+    leaves = (about.column(place) for place in range(about.num_columns))
+    stored = sum(each.total_uncompressed_size for each in leaves if _column_of(each, named) in named)
+    widths = [stored / max(1, about.num_rows)]
+    batches = file.iter_batches(_SAMPLE, [group], long, use_threads=False) if sampled else ()
+    widths += [batch.nbytes / max(1, batch.num_rows) for batch in itertools.islice(batches, 1)]
+    return max(1, int(most // (max(widths) + 8 * (len(columns) - len(long)))))
+
+
+def _is_short(kind: pa.DataType) -> bool:
+    """Whether a cell takes no more than a number; of dictionary type, without the dictionary."""
+    types = pa.types
+    return bool(types.is_primitive(kind) or types.is_decimal(kind) or types.is_dictionary(kind) or types.is_null(kind))
+
+
+def _column_of(leaf: Any, columns: frozenset[str]) -> str:
+    """The column that a stored column is, or belongs to, as the parts of one of lists or structs do."""
+    path: str = leaf.path_in_schema
+    return path if path in columns else path.partition(".")[0]
 
 
 def of_rows(batches: Iterable[pa.RecordBatch], n_rows: int) -> Iterator[pa.RecordBatch]:
@@ -110,9 +150,7 @@ def _bytes_of(metadata: Any, groups: Sequence[int], columns: frozenset[str], buf
         dict.fromkeys(columns, 0),
     )
     for each in map(about.column, range(about.num_columns)):
-        path = each.path_in_schema
-        name = path if path in columns else path.partition(".")[0]
-        if name in columns:
+        if (name := _column_of(each, columns)) in columns:
             found[name] += min(each.total_uncompressed_size, _PAGES) + _BESIDES
             found[name] += min(each.total_compressed_size, buffer)
             if any("DICTIONARY" in encoding for encoding in each.encodings):
@@ -120,10 +158,21 @@ def _bytes_of(metadata: Any, groups: Sequence[int], columns: frozenset[str], buf
     return found
 
 
-def _from_disk(
+def from_disk(
     file: Any, group: int, sets: Sequence[Sequence[str]], n_rows: int, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """The batches of a row group, all columns at once."""
+    """The batches of a row group, all columns at once.
+
+    Args:
+        file: a `ParquetFile`, or what has its `iter_batches`.
+        group: the row group.
+        sets: the columns that are read together.
+        n_rows: of a batch.
+        schema: of all columns, in order.
+
+    Raises:
+        pa.ArrowException, OSError, TemporaryFileError: as `row_batches`.
+    """
     with _on_disk():
         scratch = open_nameless()
     with scratch:

@@ -27,7 +27,8 @@ RUNS = (
 #: (file, the command that draws it, what it shows)
 PICTURES = (
     ("coefficients", "linreg plot houses --kind coefficients",
-     "Trained and exact coefficients, each for one standard deviation of its feature, with 95 % intervals."),
+     "Trained and exact coefficients, each for one standard deviation of its feature, with the 95 % intervals of the "
+     "exact fit where it has them."),
     ("fit", "linreg plot noisy_line --kind fit",
      "The fitted line among the rows, and the line before training. Where inference is valid, with 95 % bands."),
     ("predicted", "linreg plot houses --kind predicted", "Predicted against actual values; test rows are hollow."),
@@ -42,7 +43,8 @@ PICTURES = (
     ("correlation", "linreg plot houses --kind correlation", "Pearson's correlations of the train split."),
     ("learning_curve", "linreg plot houses --kind learning_curve",
      "The error of least squares against the number of rows: whether more rows would help."),
-    ("loss", "linreg plot noisy_line --kind loss --scale linear", "The loss after each epoch, on a linear axis."),
+    ("loss", "linreg plot noisy_line --kind loss",
+     "The loss after each epoch, on a logarithmic axis where it spans over two decades."),
     ("gap", "linreg plot noisy_line --kind gap", "The gap to the exact optimum, on a logarithmic axis."),
     ("parabola", "linreg plot parabola --kind path", "Gradient descent on x² from 0.5 at the rate 0.1."),
     ("bowl", "linreg plot bowl --kind path", "Gradient descent on x² + y² from (1, 1) at the rate 0.1."),

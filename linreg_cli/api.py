@@ -219,7 +219,7 @@ class Run:
         if interval is None and level != _LEVEL:
             raise UsageError("it is the level of intervals; add interval='prediction' or 'confidence'", "level")
         asked = None if interval is None else Asked.checked(interval, level)
-        found = Predictions(self._saved, _rows_of(data), self._warn, interval=asked)
+        found = Predictions(self._saved, _rows_of(data), self._warn, interval=asked, one_dictionary=False)
         added = pa.schema([(name, pa.float64()) for name in found.added])
         batches = found.handed_to(lambda rows: [batch.select(found.added) for batch in rows])
         table = pa.Table.from_batches(batches, added)

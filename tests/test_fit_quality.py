@@ -279,3 +279,21 @@ def test_the_row_that_cannot_be_left_out_has_its_number_of_the_table(linreg, con
     assert found["leave_one_out"]["reason"] == said
     assert "row 15 alone" in found["inference"]["coefficients"]["x"]["std_err_hc3_reason"]
     assert linreg("inspect", "-c", config, *FULL, *split).json["optimum"]["leave_one_out"]["reason"] == said
+
+
+@pytest.mark.parametrize("from_statistics", [False, True])
+def test_a_column_of_ones_is_an_intercept(linreg, config_file, from_statistics):
+    """The same fit as with model.bias, standardised or not: that of statsmodels with a constant."""
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame({"one": 1.0, "x": rng.normal(size=30), "y": 5 + rng.normal(size=30)})
+    table.to_csv("t.csv", index=False)
+    config = config_file(config_of("t.csv", "y", 100).replace("bias: true", "bias: false"))
+    if from_statistics:
+        settings = ["--set", "preprocess.standardize=true"]
+        assert linreg("stats", "-c", config, *settings, "-o", "t.stats").code == 0
+    found = linreg("train", "-c", config, *FULL, *(["--stats", "t.stats"] if from_statistics else [])).json
+    theirs = sm.OLS(table["y"], table[["one", "x"]]).fit()
+    assert found["metrics"]["parameters"]["weights"] == pytest.approx(dict(theirs.params), rel=1e-9)
+    inference = found["metrics"]["inference"]
+    assert [inference["r2"], inference["f"]] == pytest.approx([theirs.rsquared, theirs.fvalue], rel=1e-9)
+    assert (inference["r2_definition"], found["warnings"]) == ("centred", [])

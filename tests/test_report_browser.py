@@ -139,6 +139,15 @@ def test_no_name_is_broken_inside_a_word(chromium, pages, name):
     assert name == "known" or {"weekday(sold)=2", "living_area_m2:number_of_rooms"} <= set(shown)
 
 
+def test_the_dashes_of_an_option_stand_beside_its_name(chromium, pages):
+    chromium.open(pages / "sales.html")
+    parted = """[...document.querySelectorAll(".option")].filter(each => each.getClientRects().length > 1).length"""
+    assert chromium.ask("document.querySelectorAll('.option').length") >= 1
+    for width in range(320, 1300, 70):
+        chromium.view(width)
+        assert chromium.ask(parted) == 0
+
+
 @pytest.mark.skipif(AXE is None, reason="no axe-core: `make test-browser` installs it")
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (375, True)])

@@ -88,6 +88,13 @@ def test_a_constant_column_is_left_at_0_and_a_constant_target_is_only_centred():
     assert preprocessor.targets.scale.tolist() == [1.0]
 
 
+def test_a_constant_column_stands_for_the_intercept_that_a_model_lacks():
+    dataset = make_dataset(x=[0.1] * 31, u=[-1e9] * 31, o=[0.0] * 31, z=range(31), y=[0.3] * 31)
+    preprocessor = Preprocessor.fit(dataset, STANDARD, bias=False)
+    X = preprocessor.features.tensor(dataset, slice(None), torch.float64)
+    assert X[:, :3].unique(dim=0).tolist() == [[1.0, -1.0, 0.0]]
+
+
 def test_what_is_not_standardised_keeps_its_bits(houses):
     preprocessor = Preprocessor.fit(houses, PreprocessConfig(), bias=True)
     rows = houses.splits["train"]

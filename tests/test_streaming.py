@@ -228,7 +228,7 @@ def test_auto_streams_where_the_rows_do_not_fit(limit, expected, linreg, table):
         (
             ["train.engine=affine", "train.batch_size=full"],
             "train.engine",
-            "a full batch stays on the disk; use",
+            "a full batch stays on the disk; set train.engine: auto",
         ),
         (
             ["data.memory_limit=1KB"],

@@ -118,11 +118,19 @@ def test_a_category_that_determines_the_target(found):
     assert message.startswith("grade alone determines y")
 
 
-@pytest.mark.parametrize(("bias", "drop_first"), [(True, "auto"), (True, False), (False, "auto")])
-def test_a_category_of_one_level_is_constant(bias, drop_first, found):
+@pytest.mark.parametrize("drop_first", ["auto", False])
+def test_a_category_of_one_level_is_constant(drop_first, found):
     columns = {"a": A, "k": np.full(N, 2.0), "c": np.full(N, "only"), "d": np.array(list("pq"))[np.arange(N) % 2]}
     message = "k, c are constant columns in the train split; leave out with data.ignore: [k, c]"
-    assert found(columns, bias=bias, categorical="one_hot", drop_first=drop_first)[0] == message
+    assert found(columns, categorical="one_hot", drop_first=drop_first)[0] == message
+
+
+def test_without_an_intercept_a_constant_stands_for_it(found):
+    columns = {"a": A, "ones": np.ones(N), "zeros": np.zeros(N)}
+    assert found(columns, bias=False) == (
+        "zeros is a constant column in the train split; leave out with data.ignore: [zeros]",
+    )
+    assert found({"a": A, "c": np.full(N, "only")}, bias=False, categorical="one_hot") == ()
 
 
 def test_the_only_column_is_constant(found):

@@ -56,20 +56,14 @@ def plot(
     One run: those that train draws, or those of --kind. Several runs: their loss curves, or another kind that overlays
     runs (loss, gap, coefficients, learning_curve, path). Prints the paths.
     """
-    from linreg_cli.errors import did_you_mean
     from linreg_cli.figures.epochs import Axes
     from linreg_cli.figures.kinds import KINDS
-    from linreg_cli.figures.of_run import ALL, FORMATS, draw_run, write_pictures
+    from linreg_cli.figures.of_run import ALL, FORMATS, write_pictures
     from linreg_cli.figures.sweep import sweep_picture
     from linreg_cli.files import write_bytes
     from linreg_cli.sweeps.store import as_sweep
 
-    for value, allowed, option in [
-        *((item, (*KINDS, ALL), "--kind") for item in kind or []),
-        (format_, FORMATS, "--format"),
-    ]:
-        if value not in allowed:
-            raise UsageError(f"unknown value {value!r}{did_you_mean(value, allowed)}", option)
+    _check_values([*((item, (*KINDS, ALL), "--kind") for item in kind or []), (format_, FORMATS, "--format")])
     axes = Axes.checked(scale, x, "--")
     kinds = [*dict.fromkeys(kind or ())]
     _check_axes(kinds, scale, x, [name for name, each in KINDS.items() if each.has_axes])
@@ -85,14 +79,7 @@ def plot(
         if swept is not None:
             pictures, target = {f"sweep.{format_}": sweep_picture(swept.read(), format_)}, folder or swept.path
         elif len(folders) == 1:
-            pictures = draw_run(
-                folders[0],
-                kinds,
-                format_,
-                axes=axes,
-                skipped=(lambda error: output.warn(f"not drawn: {error}")) if ALL in kinds else None,
-            )
-            target = folder or folders[0].path / "plots"
+            pictures, target = _of_one(folders[0], kinds, format_, axes), folder or folders[0].path / "plots"
         else:
             pictures, target = _overlays(folders, kinds or ["loss"], format_, axes), folder or outputs / "comparisons"
     if to_stdout:
@@ -107,6 +94,15 @@ def plot(
         output.show(*(wording.one_line(str(path)) for path in paths))
 
 
+def _check_values(given: Sequence[tuple[str, Sequence[str], str]]) -> None:
+    """Refuse a value of an option that is none of those that it may have; each value, these, and the option."""
+    from linreg_cli.errors import did_you_mean
+
+    for value, allowed, option in given:
+        if value not in allowed:
+            raise UsageError(f"unknown value {value!r}{did_you_mean(value, allowed)}", option)
+
+
 def _check_axes(kinds: list[str], scale: str, x: str, curves: list[str]) -> None:
     """Refuse options of the axes where no picture has these axes."""
     if (scale, x) == ("auto", "epoch") or not kinds or "all" in kinds or set(kinds) & set(curves):
@@ -115,6 +111,14 @@ def _check_axes(kinds: list[str], scale: str, x: str, curves: list[str]) -> None
     raise UsageError(
         f"it is about the pictures {' and '.join(curves)}; leave it out, or add --kind {curves[0]}", option
     )
+
+
+def _of_one(run: "RunFolder", kinds: list[str], format_: str, axes: "Axes") -> dict[str, bytes]:
+    """The pictures of a run, by file name; of `all`, what cannot be drawn is a warning."""
+    from linreg_cli.figures.of_run import ALL, draw_run
+
+    skipped = (lambda error: output.warn(f"not drawn: {error}")) if ALL in kinds else None
+    return draw_run(run, kinds, format_, axes=axes, skipped=skipped)
 
 
 def _overlays(folders: "list[RunFolder]", kinds: list[str], format_: str, axes: "Axes") -> dict[str, bytes]:

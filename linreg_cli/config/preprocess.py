@@ -43,7 +43,7 @@ class PreprocessConfig(Section):
         False,
         description="Scale features to mean 0 and standard deviation 1, with the statistics of the train split; "
         "indicators of categories too. A constant column becomes 0. With `model.bias: false` columns are scaled and "
-        "not centred.",
+        "not centred, and a constant column, which stands for the intercept, becomes 1 or -1.",
     )
     standardize_target: bool = Field(False, description="The same for the target.")
     ddof: Ddof = Field(0, description="The standard deviation divides by n - ddof.")

@@ -62,7 +62,7 @@ class Preprocessor:
         features, targets = Scaling.identity(dataset.features), Scaling.identity(dataset.targets)
         targets = replace(targets, transform=transform)
         if config.standardize:
-            features = Scaling.standard(dataset.features, dataset, ddof=config.ddof, centered=bias, constant_scale=0.0)
+            features = Scaling.standard(dataset.features, dataset, ddof=config.ddof, centered=bias, constant_scale=None)
         if config.standardize_target:
             targets = Scaling.standard(
                 dataset.targets, dataset, ddof=config.ddof, centered=bias, constant_scale=1.0, transform=transform

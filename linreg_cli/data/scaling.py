@@ -54,7 +54,7 @@ class Scaling:
         *,
         ddof: int,
         centered: bool,
-        constant_scale: float,
+        constant_scale: float | None,
         transform: str = "none",
     ) -> "Scaling":
         """Standardising with the mean and the standard deviation of the train split, weighted where rows have weights.
@@ -64,7 +64,8 @@ class Scaling:
             dataset: holds the columns and the train split.
             ddof: the variance divides by n - ddof.
             centered: whether the mean is subtracted.
-            constant_scale: the scale of a constant column: 0 sets it to 0, 1 only centres it.
+            constant_scale: the scale of a constant column: 0 sets it to 0, 1 only centres it, and None sets it to 0 if
+                it is centred, else to 1 or -1, since without an intercept it stands for one.
             transform: the function f.
 
         Raises:
@@ -83,7 +84,10 @@ class Scaling:
             if not (constant or (_SMALLEST < deviation < np.inf)):
                 message = f"values from {number(found.low)} to {number(found.high)} cannot be standardised in float64"
                 raise DataError(f"column {column!r}: {message}; use another unit", dataset.name)
-            scale[position] = constant_scale if constant else deviation
+            if constant and constant_scale is None:
+                scale[position] = 0.0 if centered else abs(found.first)
+            else:
+                scale[position] = constant_scale if constant else deviation
         return cls(columns, center if centered else np.zeros(len(columns)), scale, transform)
 
     def tensor(

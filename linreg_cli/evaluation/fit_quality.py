@@ -27,6 +27,7 @@ from linreg_cli.model import LinearFormula, fold, fold_parameters, parameters_of
 
 #: Cells of the train split up to which `metrics.json` has the leave-one-out error. `linreg inspect` always has it.
 MOST_HELD_OUT_CELLS = 2_000_000
+_NO_GAP = "the optimum and the loss of the best constant are both zero, or the loss is too large"
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def compared(
     assert distance is not None
     position: Metrics = {"gap": distance.gap, "gap_relative_to": distance.relative_to}
     if distance.gap is None:
-        position["gap_reason"] = "the optimum and the loss of the best constant are both zero, or the loss is too large"
+        position["gap_reason"] = _NO_GAP
     optimum = {"units": units_of(transform), "train_loss": optimum.pop("train_loss"), **position, **optimum}
     if exact.optimum is not None and not config.optimizer.weight_decay and config.train.dtype == "float32":
         optimum |= {"numbers": "rounded to float32"}
@@ -156,9 +157,11 @@ def _as_given(original: Optimum, preprocessor: Preprocessor, trained: LinearForm
             lowest = original.train_loss * float(scale[0]) / original.scale
         loss = float(scale @ original.losses(trained.weights, trained.bias))
     against = float(scale @ original.factor.constant_k) if original.is_zero else lowest
+    relative = _finite(max(loss - lowest, 0.0) / against) if against > 0 else None
     return {
         "train_loss": lowest,
-        "gap": _finite(max(loss - lowest, 0.0) / against) if against > 0 else None,
+        "gap": relative,
+        **({"gap_reason": _NO_GAP} if relative is None else {}),
         "gap_relative_to": "constant" if original.is_zero else "optimum",
         "rank": original.rank,
         "is_unique": original.is_unique,
@@ -192,8 +195,9 @@ def _optimum(config: Config, preprocessor: Preprocessor, problem: Problem, origi
         "condition_number": _finite(found.condition_number),
         "condition_number_as_given": _finite(given.condition_number_as_given),
     }
-    if not math.isfinite(found.condition_number):
-        values["condition_number_reason"] = "columns are constant or linearly dependent"
+    for name in ("condition_number", "condition_number_as_given"):
+        if values[name] is None:
+            values[f"{name}_reason"] = "columns are constant or linearly dependent"
     if found.rank < found.factor.n_parameters:
         values["dependent_columns"] = list(problem.dependent_columns)
     if config.optimizer.weight_decay:

@@ -19,6 +19,7 @@ from linreg_cli.report.markup import (
     figure_of,
     fold,
     lines,
+    message,
     name,
     names,
     paragraph,
@@ -79,7 +80,7 @@ def opening(run: RunContents) -> Html:
 def _notice(run: RunContents) -> Html:
     """Why a run did not finish, how far it came, and how to resume it."""
     record, found = run.record(), run.record().get("diverged") or {}
-    parts = [paragraph(lines(str(record["error"])))] if record.get("error") else []
+    parts = [paragraph(message(str(record["error"])))] if record.get("error") else []
     if "limit" in found:  # the rate is known to exceed a limit
         share = f" ({number(100 * found['share'], 3)} % of the steepest direction)"
         parts.append(
@@ -98,7 +99,7 @@ def _notice(run: RunContents) -> Html:
         done = f"{int(curve.epochs[-1]):,} of {plural(run.config.train.epochs, 'epoch')} done"
         parts.append(paragraph(text(f"{done}; train loss {number(float(curve.train[-1]))}.")))
     if record["status"] in ("interrupted", "failed"):
-        command = element("code", text(f"linreg train --resume {shlex.quote(run.id)}"))
+        command = element("code", message(f"linreg train --resume {shlex.quote(run.id)}"))
         parts.append(paragraph(text("Resume it from its last checkpoint with "), command))
     return element("div", *parts, class_="notice", role="note")
 
@@ -279,7 +280,7 @@ def origin(run: RunContents) -> Html:
     return facts(
         [
             ("run", text(run.id)),
-            ("command", element("code", text(record["command"])) if record.get("command") else None),
+            ("command", element("code", message(record["command"])) if record.get("command") else None),
             ("to repeat it", element("code", text(command("linreg", "train", "-c", f"outputs/{run.id}/config.yaml")))),
             ("versions", text(versions)),
             ("git commit", element("code", text(record["git_commit"])) if record.get("git_commit") else text("none")),

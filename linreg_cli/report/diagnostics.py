@@ -9,7 +9,7 @@ from linreg_cli.evaluation.diagnostics import DURBIN_WATSON, MOST_COOK, MOST_RAT
 from linreg_cli.findings import shown
 from linreg_cli.report.about import verdict
 from linreg_cli.report.found import findings_of
-from linreg_cli.report.markup import Html, bullets, element, lines, name, stack, text
+from linreg_cli.report.markup import Html, bullets, element, message, name, stack, text
 from linreg_cli.runs.contents import RunContents
 from linreg_cli.wording import number
 
@@ -20,8 +20,8 @@ _MOST_TARGETS = 3
 def diagnostics(run: RunContents) -> Html | None:
     """The warnings and the checks; None where there are neither."""
     found = findings_of(run.record())
-    items = [Html(f"{verdict(False, each['kind'])}: {lines(each['message'])}") for each in found[:10]]
-    items += [text(line) for line in shown([each["message"] for each in found])[10:]]
+    items = [Html(f"{verdict(False, each['kind'])}: {message(each['message'])}") for each in found[:10]]
+    items += [message(line) for line in shown([each["message"] for each in found])[10:]]
     kinds = {each["kind"] for each in found}
     if run.metrics is not None:
         tables = coefficient_tables(run.metrics, run.targets)

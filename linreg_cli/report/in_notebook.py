@@ -4,7 +4,7 @@ from linreg_cli.findings import shown
 from linreg_cli.report import about, parameters, results
 from linreg_cli.report.contents import contents_of
 from linreg_cli.report.found import findings_of
-from linreg_cli.report.markup import Html, bullets, element, lines, stack, text
+from linreg_cli.report.markup import Html, bullets, element, message, stack, text
 from linreg_cli.runs.store import RunFolder
 
 #: Two of these: a run with one feature has the fitted line.
@@ -34,7 +34,7 @@ def in_notebook(run: RunFolder) -> Html:
         element("h3", text(contents.id)),
         stack(
             about.opening(contents),
-            bullets([lines(each) for each in warnings]),
+            bullets([message(each) for each in warnings]),
             results.metrics(contents),
             parameters.parameters(contents),
             results.pictures(contents, _PICTURES, most=2),

@@ -32,6 +32,8 @@ _SORTED = 3
 
 #: After these a name is broken before it is broken anywhere else.
 _JOINTS = re.compile(r"(?<=[(=:_])(?=[^\s(=:_])")
+#: The name of an option in a message.
+_OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
 _TAG = re.compile("<[^>]*>")
 _VOID = ("img", "meta", "wbr")
 
@@ -52,6 +54,15 @@ def lines(given: str) -> Html:
     'a\\n&lt;b&gt;'
     """
     return Html("\n".join(text(line.expandtabs()) for line in given.splitlines()))
+
+
+def message(given: str) -> Html:
+    """Escape a message, with its line breaks; a browser does not part the dashes of an option from its name.
+
+    >>> message("train with --set a=1")
+    'train with <span class="option">--set</span> a=1'
+    """
+    return Html(_OPTION.sub(lambda found: element("span", text(found[0]), class_="option"), lines(given)))
 
 
 def name(given: str) -> Html:

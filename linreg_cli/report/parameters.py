@@ -19,6 +19,7 @@ from linreg_cli.report.markup import (
     figure_of,
     fold,
     interval,
+    message,
     name,
     names,
     paragraph,
@@ -100,7 +101,7 @@ def parameters(run: RunContents) -> Html | None:
     parts: list[Html | None] = []
     if (refused := tables[0].refused) is not None:
         of_exact = "The statistics below are those of the exact fit, not of the trained model: "
-        parts.append(paragraph(text(f"{'No standard errors: ' if tables[0].of is None else of_exact}{refused}.")))
+        parts.append(paragraph(message(f"{'No standard errors: ' if tables[0].of is None else of_exact}{refused}.")))
     for each in tables:
         parts.append(_parameters(run, each, transform))
         parts.append(_fit(each, "" if transform == "none" else f"{transform} of {each.target}") if each.fit else None)

@@ -16,7 +16,7 @@ from linreg_cli.report.markup import (
     bullets,
     element,
     figure_of,
-    lines,
+    message,
     name,
     paragraph,
     picture,
@@ -220,8 +220,8 @@ def overlaid(runs: Sequence[Shareable]) -> Html:
 
 def not_drawn(failures: Sequence[str]) -> Html | None:
     """The reasons why pictures are missing, each once."""
-    items = [paragraph(lines(f"A picture could not be drawn: {why}"), class_="note") for why in dict.fromkeys(failures)]
-    return stack(*items) or None
+    found = (message(f"A picture could not be drawn: {why}") for why in dict.fromkeys(failures))
+    return stack(*(paragraph(each, class_="note") for each in found)) or None
 
 
 def _why(run: Shareable, error: LinregError) -> str:

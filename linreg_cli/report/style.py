@@ -48,7 +48,7 @@ tbody th { font-weight: 400; }
 th.w, td.w, tbody th { overflow-wrap: anywhere; min-width: 7rem; max-width: 28rem; }
 tbody th.whole, td.whole { overflow-wrap: normal; min-width: 0; }
 tr > :first-child { padding-left: 0; }
-td .good, td .bad { white-space: nowrap; }
+td .good, td .bad, .option { white-space: nowrap; }
 th.n, td.n { text-align: right; }
 thead th.n, thead th.w { overflow-wrap: break-word; max-width: 14rem; }
 .estimate { display: block; }

@@ -7,7 +7,19 @@ from linreg_cli.errors import PlotError
 from linreg_cli.figures.sweep import sweep_picture
 from linreg_cli.remedies import flow
 from linreg_cli.report.about import status
-from linreg_cli.report.markup import Html, element, facts, figure_of, name, paragraph, picture, stack, table, text
+from linreg_cli.report.markup import (
+    Html,
+    element,
+    facts,
+    figure_of,
+    message,
+    name,
+    paragraph,
+    picture,
+    stack,
+    table,
+    text,
+)
 from linreg_cli.report.page import Part, links, section, whole
 from linreg_cli.report.private import command_without_folders, is_absolute, without_folders
 from linreg_cli.report.results import not_drawn
@@ -108,7 +120,7 @@ def _origin(sweep: Sweep, known: list[str]) -> Html:
         ("auto would choose", text(f"{number(chosen['value'])} ({chosen['why']})") if chosen else None),
         ("begun", text(sweep.created[:19].replace("T", " "))),
         ("processes", text(str(sweep.jobs))),
-        ("command", element("code", text(command_without_folders(sweep.command)))),
+        ("command", element("code", message(command_without_folders(sweep.command)))),
     ])  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Warnings about the columns of a table: found in a sample of the rows, confirmed in all of them."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def _found(dataset: Dataset, sample: RowArray, n_train: int, source: AsText | No
         for target in dataset.targets
         if _is_constant(dataset, target, take(dataset.columns, target, sample))
     ]
-    found += _constant_warning(dataset, constant)
+    found += _constant_warning(dataset, constant, bias=bias)
     column_of = {feature: each.column for each in dataset.inputs for feature in each.features}
     found += [Finding("duplicate", text) for text in equal(list(duplicates.items()), column_of)]
     complete = _complete_categories(dataset, bias=bias)
@@ -74,12 +74,16 @@ def _found(dataset: Dataset, sample: RowArray, n_train: int, source: AsText | No
     return found
 
 
-def _constant_warning(dataset: Dataset, constant: set[str]) -> Iterator[Finding]:
-    """A warning for constant columns: those of one number or one level."""
+def _constant_warning(dataset: Dataset, constant: Mapping[str, float], *, bias: bool) -> Iterator[Finding]:
+    """A warning for constant columns: those of one number or one level.
+
+    Without an intercept only those of zeros: another one stands for the intercept.
+    """
+    idle = {name for name, value in constant.items() if bias or not value}
     names = [
         each.column
         for each in dataset.inputs
-        if (len(each.levels) == 1 if isinstance(each, CategoryInput) else constant.issuperset(each.features))
+        if (not isinstance(each, CategoryInput) or len(each.levels) == 1) and idle.issuperset(each.features)
     ]
     if names:
         verb = "is a constant column" if len(names) == 1 else "are constant columns"
@@ -113,15 +117,15 @@ def _are_equal_in_part(dataset: Dataset, first: int, last: int, name: str, other
     return True
 
 
-def _constants_and_duplicates(dataset: Dataset, sample: Rows) -> tuple[set[str], dict[str, str]]:
-    """Constant inputs, and duplicates: input -> the first input that it equals."""
-    constant: set[str] = set()
+def _constants_and_duplicates(dataset: Dataset, sample: Rows) -> tuple[dict[str, float], dict[str, str]]:
+    """Constant inputs -> their value, and duplicates: input -> the first input that it equals."""
+    constant: dict[str, float] = {}
     duplicates: dict[str, str] = {}
     first: dict[bytes, str] = {}  # of digests, since samples of thousands of inputs take hundreds of megabytes
     for name in dataset.features:
         values = take(dataset.columns, name, sample)
         if _is_constant(dataset, name, values):
-            constant.add(name)
+            constant[name] = float(values[0])
             continue
         other = first.setdefault(hashlib.blake2b((values + 0.0).tobytes()).digest(), name)  # -0.0 + 0.0 is 0.0
         if other != name and _are_equal(dataset, name, other):

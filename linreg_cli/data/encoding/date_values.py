@@ -34,11 +34,11 @@ _TEXT_UNIT = "us"
 _PARSED = 16_384
 
 #: Year first, with the same mark between the three, with those of Chinese and Japanese, or with none; a month alone is
-#: its first day.
+#: its first day. With dots the day may be first, as it is wherever dates are written so.
 _DATE = (
     r"(?:(?P<y1>\d{4})-(?P<m1>\d{1,2})(?:-(?P<d1>\d{1,2}))?|(?P<y2>\d{4})/(?P<m2>\d{1,2})/(?P<d2>\d{1,2})"
     r"|(?P<y3>\d{4})\.(?P<m3>\d{1,2})\.(?P<d3>\d{1,2})|(?P<y4>\d{4})(?P<m4>\d{2})(?P<d4>\d{2})"
-    r"|(?P<y5>\d{4})年(?P<m5>\d{1,2})月(?:(?P<d5>\d{1,2})日)?)"
+    r"|(?P<y5>\d{4})年(?P<m5>\d{1,2})月(?:(?P<d5>\d{1,2})日)?|(?P<d6>\d{1,2})\.(?P<m6>\d{1,2})\.(?P<y6>\d{4}))"
 )
 _TIME = (
     r"(?:(?:T|t| +)(?P<h1>\d{1,2})(?::(?P<n1>\d{2})(?::(?P<s1>\d{2})(?:[.,](?P<f1>\d+))?)?)?"
@@ -275,7 +275,7 @@ def _not_a_date(cell: str, ordered: str, column: str, marks: Sequence[str], row:
     unless_missing = f"or, if it means 'missing', set {also_missing(cell, column, marks)}"
     if is_clock(cell):
         message = f"{quoted(cell)} is a time of day, which has no date; {without}"
-    elif re.search(_PATTERN, cell, re.ASCII):
+    elif re.search(_PATTERN, cell, re.ASCII) and not ordered:
         message = f"{quoted(cell)} is no day, time or zone that exists; correct the cell, {without}, {unless_missing}"
     elif is_date(cell):
         how = ordered or "write the column as 2020-01-31"
@@ -290,7 +290,8 @@ def _not_a_date(cell: str, ordered: str, column: str, marks: Sequence[str], row:
 def parse_texts(texts: pa.Array) -> tuple[Ticks, Mask, Mask]:
     """Texts as microseconds since 1970-01-01 00:00 UTC.
 
-    A fraction of a second is cut to microseconds. A month (2020-01, 2020年1月) is its first day.
+    A fraction of a second is cut to microseconds. A month (2020-01, 2020年1月) is its first day. 31.01.2020 has the day
+    first.
 
     Args:
         texts: of type string.
@@ -310,7 +311,7 @@ def parse_texts(texts: pa.Array) -> tuple[Ticks, Mask, Mask]:
     found = pc.extract_regex(pc.utf8_trim_whitespace(text), _PATTERN)
     good: Mask = ~_is_null(found)
     fields = {field.name: pc.fill_null(pc.struct_field(found, field.name), "") for field in found.type}
-    year, month, day = (_whole([fields[f"{key}{form}"] for form in "12345"]) for key in "ymd")
+    year, month, day = (_whole([fields[f"{key}{form}"] for form in "123456"]) for key in "ymd")
     for form in "15":  # which may be a month alone
         day = np.where((day == 0) & (_length(fields[f"y{form}"]) > 0) & (_length(fields[f"d{form}"]) == 0), 1, day)
     hour, minute, second = (_whole([fields[f"{key}1"], fields[f"{key}2"]]) for key in "hns")

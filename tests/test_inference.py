@@ -9,10 +9,12 @@ import statsmodels.api as sm
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 from statsmodels.stats.stattools import durbin_watson
 
+from linreg_cli.data.columns.divided import DividedRows
 from linreg_cli.data.columns.number_file import StoredColumn
 from linreg_cli.least_squares.inference import infer
 from linreg_cli.least_squares.influence import influence_table
 from linreg_cli.least_squares.refusal import NEAR, refusal
+from linreg_cli.least_squares.resampling import leave_one_out
 from linreg_cli.least_squares.solve import least_squares
 
 NAMES = ["a", "b", "c"]
@@ -109,6 +111,37 @@ def test_what_is_fitted_exactly_has_no_robust_standard_error():
     )
     hc3 = sm.OLS(y[:, 0], X).fit(cov_type="HC3").bse
     assert [said["b"]["std_err_hc3"], said["c"]["std_err_hc3"]] == pytest.approx(hc3[1:])
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("near", [1.0, 1e-3, 1e-7])
+def test_a_row_that_alone_determines_a_coefficient_is_found_beside_nearly_dependent_columns(near, seed):
+    """Its leverage is exactly 1; computed, it is off by EPS times the condition number, 5e-11 for the last one."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=40), rng.normal(size=(40, 1))
+    X = np.column_stack([x, x + near * rng.normal(size=40), np.arange(40) == 0, 1e5 + rng.normal(size=40)])
+    optimum = least_squares(X, y, bias=True)
+    found = infer(optimum, X, y, names=[*NAMES, "d"])
+    assert found.alone.tolist() == [0]
+    assert np.isnan(found.cooks()).tolist() == [True] + [False] * 39
+    reason = leave_one_out(optimum, DividedRows(X, y)).reason
+    assert reason == "without one of the rows the columns are linearly dependent"
+
+
+@pytest.mark.parametrize("far", [1e-3, 1e-5, 1e-6])
+def test_a_leverage_close_to_1_is_not_1(far):
+    """A column that all rows but one have nearly alike: 1 - h is about far^2."""
+    rng = np.random.default_rng(0)
+    x, y = far * rng.normal(size=20), rng.normal(size=20)
+    x[0] = 1.0
+    optimum = least_squares(x[:, None], y[:, None], bias=True)
+    others = np.linalg.lstsq(np.column_stack([x[1:], np.ones(19)]), y[1:], rcond=None)[0]
+    found = infer(optimum, x[:, None], y[:, None], names=["a"], covariance="HC3")
+    assert found.residuals[0] / (1 - found.leverage[0]) == pytest.approx(y[0] - others @ [1.0, 1.0], rel=1e-3)
+    assert found.std_err_hc3 == pytest.approx(
+        np.roll(sm.OLS(y, sm.add_constant(x)).fit(cov_type="HC3").bse, 1), rel=1e-3
+    )
+    assert leave_one_out(optimum, DividedRows(x[:, None], y[:, None])).reason is None
 
 
 @pytest.mark.parametrize("bias", [True, False])

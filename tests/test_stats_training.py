@@ -85,6 +85,24 @@ def test_the_optimum_and_its_inference_are_those_of_statsmodels(linreg, place):
     np.testing.assert_allclose(scalars, theirs, rtol=1e-7)
 
 
+@pytest.mark.parametrize(("features", "definition"), [("[x]", "uncentred"), ("[x, one]", "centred")])
+def test_a_column_about_a_billion_is_no_constant(linreg, tmp_path, features, definition):
+    """Of the sums about zero, its square is that of a constant but for 5e-19; R2 by its definition, in longdouble."""
+    placed(tmp_path, table().assign(one=1.0))
+    options = ("--set", f"data.features={features}", "--set", "model.bias=false", "--set", "optimizer.lr=auto")
+    linreg("stats", "-c", "c.yaml", "-o", "s.safetensors", *options)
+    done = linreg("train", "-c", "c.yaml", "--stats", "s.safetensors", "--json", *options)
+    found = json.loads(done.out)["metrics"]["optimum"]["inference"]
+    x, y = table().x.to_numpy(np.longdouble), table().y.to_numpy(np.longdouble)
+    rss = y @ y - (x @ y) ** 2 / (x @ x)
+    total = y @ y
+    if definition == "centred":
+        x, total = x - x.mean(), (y - y.mean()) @ (y - y.mean())
+        rss = total - (x @ y) ** 2 / (x @ x)
+    assert found["r2_definition"] == definition
+    assert found["r2"] == pytest.approx(float(1 - rss / total), rel=1e-6)
+
+
 @pytest.mark.parametrize("variant", ["standardised, gaps as a level", "original units, the mean", "no bias"])
 def test_an_inspection_from_statistics_is_that_of_the_rows(linreg, place, variant):
     options = VARIANTS[variant]

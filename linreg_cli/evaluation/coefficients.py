@@ -200,8 +200,8 @@ def more_columns(table: CoefficientTable, rows: Sequence[Coefficient]) -> dict[s
     if table.of is None:
         return {}
     shown = {"t": [_at_most(row.t) for row in rows]}
-    for kind in rows[0].std_errs:
-        if kind != table.covariance:
+    for kind in STD_ERR:
+        if kind != table.covariance and any(kind in row.std_errs for row in rows):
             errors = [row.std_errs.get(kind) for row in rows]
             shown[f"{kind} std err"] = [placed(error, place_of(error)) for error in errors]
     return {**shown, "VIF": [_at_most(row.vif) for row in rows]}

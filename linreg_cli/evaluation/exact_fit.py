@@ -168,13 +168,15 @@ def exact_fit(config: Config, dataset: Dataset, problem: Problem, rows: Rows | s
 
 
 def _undefined_error(optimum: Optimum, fits: Mapping[str, Inference]) -> str | None:
-    """Why a standard error of the covariance that is asked for is not defined; None if all are."""
+    """Why no coefficient has a standard error of the covariance that is asked for; None if some have one."""
+    kind = next(iter(fits.values())).covariance
+    if kind == "classic":
+        return None
     for fit, exactly in zip(fits.values(), optimum.exactly_fitted(), strict=True):
-        errors = {"HC3": fit.std_err_hc3, "cluster": fit.std_err_cluster}.get(fit.covariance)
-        if errors is not None and not exactly and np.isnan(errors).any():
-            name = fit.names[int(np.argmax(np.isnan(errors)))]
-            return f"the {fit.covariance} standard error of {name!r} is not defined: {ZERO[fit.covariance]}"
-    return None
+        errors = fit.std_err_hc3 if kind == "HC3" else fit.std_err_cluster
+        if exactly or (errors is not None and not np.isnan(errors).all()):
+            return None
+    return f"the {kind} standard error of each coefficient is not defined: {ZERO[kind]}"
 
 
 def _codes_of(codes: Codes, rows: Rows | slice) -> Codes:

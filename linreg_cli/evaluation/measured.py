@@ -37,6 +37,7 @@ def evaluate_measured(
     problem: Problem,
     train_loss: float,
     way: Callable[[Optimum | None], Reaching],
+    has_constant: bool,
 ) -> Evaluation:
     """As `evaluate_model`, of a run whose rows were not read.
 
@@ -48,6 +49,7 @@ def evaluate_measured(
         problem: the plan and the factor of the train split; `exact["original"]` is the exact fit in original units.
         train_loss: the loss of the model on the train split, in scaled units.
         way: the exact fit -> what leads there, if the model is not there.
+        has_constant: as in `MeasuredRows`.
     """
     trained, original = fold(model, preprocessor), problem.exact["original"]
     metrics: Metrics = {"train": _train_metrics(trained, original, train_loss)}
@@ -55,7 +57,7 @@ def evaluate_measured(
         rows = len(dataset.splits[split])
         metrics |= {split: None, **({f"{split}_reason": NO_ROWS} if rows else {})}
     metrics["parameters"] = parameters(trained)
-    exact = _exact_fit(config, dataset, problem, None if problem.optimum is None else original)
+    exact = _exact_fit(config, dataset, problem, None if problem.optimum is None else original, has_constant)
     found = list(multicollinear(exact, preprocessor)) if config.model.bias else []
     loss = train_loss if math.isfinite(train_loss) else math.inf
     quality = compared(config, preprocessor, problem, model, loss, way, exact, None, found)
@@ -98,17 +100,18 @@ def _squared(trained: LinearFormula, squares: Array, constants: Array, n: int, t
     return found
 
 
-def _exact_fit(config: Config, dataset: Dataset, problem: Problem, original: Optimum | None) -> ExactFit:
+def _exact_fit(
+    config: Config, dataset: Dataset, problem: Problem, original: Optimum | None, has_constant: bool
+) -> ExactFit:
     why = no_exact_fit(problem, original)
     if why is None and "bias" in dataset.features and config.model.bias:
         why = "a column is named 'bias', which is the name of the intercept; rename it"
     if original is None or why is not None:
         return ExactFit(original, {}, why)
     none = np.zeros((0, len(dataset.features))), np.zeros((0, len(dataset.targets)))
-    means = np.array([dataset.known[name].mean for name in dataset.features])
     n = original.factor.n_samples
     squares = original.factor.constant_k + n * np.array([dataset.known[name].mean for name in dataset.targets]) ** 2
-    sums = Sums(n * means, squares)
+    sums = Sums(has_constant, squares)
     fits = {
         target: infer(original, *none, names=dataset.features, target=k, sums=sums)
         for k, target in enumerate(dataset.targets)

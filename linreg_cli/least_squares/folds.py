@@ -15,7 +15,7 @@ from linreg_cli.data.columns.divided import DividedRows, Part, in_order
 from linreg_cli.data.columns.row_weights import At
 from linreg_cli.least_squares.factor import BLOCK_ROWS, Array
 from linreg_cli.least_squares.optimum import Optimum
-from linreg_cli.least_squares.resampling import ALONE, Add, Needed, rows_at
+from linreg_cli.least_squares.resampling import Add, Needed, rows_at
 
 #: Bytes of the products Q_F'Q_F that are summed in one pass; where all folds have more, there are several passes.
 GROUP_BYTES = 4 * 2**20
@@ -58,7 +58,7 @@ def shifts(optimum: Optimum, rows: DividedRows, folds: Folds, group: range, *, w
     products, targets = (in_order(each) for each in zip(*sums, strict=True))
     remaining = np.eye(optimum.factor.rank) - products
     if remaining.size:
-        alone = np.flatnonzero(np.linalg.eigvalsh(remaining)[:, 0] < ALONE)
+        alone = np.flatnonzero(np.linalg.eigvalsh(remaining)[:, 0] <= optimum.factor.no_room)
         if len(alone):
             return Needed(what, group[int(alone[0])])
     found: Array = np.linalg.solve(remaining, targets)

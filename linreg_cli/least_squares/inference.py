@@ -23,7 +23,7 @@ from linreg_cli.least_squares.distributions import t_quantile, t_tail
 from linreg_cli.least_squares.f_test import EXACT, Tested
 from linreg_cli.least_squares.factor import EPS, Array, Factor, blocks
 from linreg_cli.least_squares.optimum import Optimum
-from linreg_cli.least_squares.row_passes import NO_ROOM, measure_rows, over_room
+from linreg_cli.least_squares.row_passes import measure_rows, over_room
 from linreg_cli.least_squares.without_rows import Sums
 
 #: Indices of rows.
@@ -71,6 +71,7 @@ class Inference:
         bic: -2 log-likelihood + log(n) p.
         durbin_watson: sum of (e_i - e_(i-1))^2 / sum of e_i^2, in the order of the rows.
         leverage: the diagonal of the hat matrix.
+        no_room: 1 - leverage of a row that counts as 0 if it is not larger; see `Factor.no_room`.
         residuals: y - prediction, times the square root of the weight of the row, as all that is made of them.
         meat: the covariance of Q'y that `covariance` says, for the orthonormal columns Q of `Factor.whiten`, shape
             (p, p): Q' diag(e^2 / (1 - h)^2) Q of HC3, `Clusters.meat`, or s^2 times the identity.
@@ -100,27 +101,30 @@ class Inference:
     bic: float
     durbin_watson: float
     leverage: Values
+    no_room: float
     residuals: Values
     meat: Array
 
     @property
     def alone(self) -> npt.NDArray[np.intp]:
         """The positions of the rows of leverage 1, each of which alone determines a coefficient; HC3 has no errors."""
-        found = [rows.start + np.flatnonzero(1 - self.leverage[rows] <= NO_ROOM) for rows in blocks(len(self.leverage))]
+        found = [
+            rows.start + np.flatnonzero(1 - self.leverage[rows] <= self.no_room) for rows in blocks(len(self.leverage))
+        ]
         return np.concatenate(found)
 
     def cooks(self, rows: Some = slice(None)) -> Array:
         """Cook's distance, e^2 h / (p s^2 (1 - h)^2), shape (n_rows,); NaN for a leverage h of 1."""
         leverage, scale = self.leverage[rows], len(self.names) * self.residual_std**2
         with np.errstate(divide="ignore", invalid="ignore"):
-            distance: Array = over_room(self.residuals[rows], 1 - leverage) ** 2 * leverage / scale
+            distance: Array = over_room(self.residuals[rows], 1 - leverage, self.no_room) ** 2 * leverage / scale
         return distance
 
     def standardized_residuals(self, rows: Some = slice(None)) -> Array:
         """Internally studentised residuals, e / (s sqrt(1 - h)), shape (n_rows,); NaN for a leverage h of 1."""
         room = np.maximum(1 - self.leverage[rows], 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            scaled: Array = over_room(self.residuals[rows], room) * np.sqrt(room) / self.residual_std
+            scaled: Array = over_room(self.residuals[rows], room, self.no_room) * np.sqrt(room) / self.residual_std
         return scaled
 
     def as_json(self) -> dict[str, Any]:
@@ -239,6 +243,7 @@ def infer(
         bic=-2 * likelihood + math.log(n) * p,
         durbin_watson=found.squared_steps / rss if rss else math.nan,
         leverage=found.leverage,
+        no_room=factor.no_room,
         residuals=found.residuals,
         meat=meats[covariance],
     )

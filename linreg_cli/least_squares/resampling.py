@@ -18,8 +18,6 @@ from linreg_cli.least_squares.factor import BLOCK_ROWS, Array, Factor, blocks, m
 from linreg_cli.least_squares.optimum import Optimum
 from linreg_cli.optim.losses import loss_scale
 
-#: 1 - leverage below which the columns are linearly dependent without the row; for a fold, the smallest eigenvalue.
-ALONE = 1e-10
 #: Is given the errors of some rows: their positions in the matrices, targets (n_rows, k) and errors (n_rows, k).
 Add = Callable[[At, Array, Array], None]
 
@@ -134,7 +132,7 @@ def rows_left_out(part: Part, optimum: Optimum, add: Add) -> Needed | None:
     for at in part.blocks(BLOCK_ROWS):
         y, e, q = rows_at(part, optimum, at)
         room = 1 - np.einsum("ij,ij->i", q, q)
-        alone = np.flatnonzero(room < ALONE)
+        alone = np.flatnonzero(room <= optimum.factor.no_room)
         if len(alone):
             return Needed("row", at.start + part.before + int(alone[0]))
         add(at, y, e / room[:, None])

@@ -19,8 +19,6 @@ from linreg_cli.least_squares.clusters import Clusters
 from linreg_cli.least_squares.factor import BLOCK_ROWS, EPS, Array, Factor
 from linreg_cli.least_squares.optimum import Optimum
 
-#: A leverage as close to 1 as this counts as 1.
-NO_ROOM = 1e-12
 #: The squared distance of a constant from the columns, relative to its own square, that is computed from the rows.
 _NEARLY_CONSTANT = 1e-6
 
@@ -86,7 +84,7 @@ def _measures(
         q, residuals = _whitened_and_residuals(part, optimum, target, rows)
         leverage = np.einsum("ij,ij->i", q, q)
         part.keep(residuals, leverage)
-        inflated = over_room(residuals, 1 - leverage)
+        inflated = over_room(residuals, 1 - leverage, factor.no_room)
         weighted = q * inflated[:, None]
         meat += weighted.T @ weighted
         ones += q.sum(axis=0) if part.root_n is None else part.root_n[rows] @ q
@@ -166,9 +164,9 @@ def _squared_steps(residuals: Values) -> float:
     return total
 
 
-def over_room(residuals: Array, room: Array) -> Array:
+def over_room(residuals: Array, room: Array, no_room: float) -> Array:
     """Residuals over 1 - leverage; NaN (0 / 0) for a row of leverage 1, which alone determines a coefficient."""
-    inflated: Array = np.divide(residuals, room, out=np.full_like(room, math.nan), where=room > NO_ROOM)
+    inflated: Array = np.divide(residuals, room, out=np.full_like(room, math.nan), where=room > no_room)
     return inflated
 
 
@@ -192,7 +190,7 @@ def terms_of_variances(part: Part, factor: Factor, to_q: Array) -> tuple[Array, 
     first, second = np.zeros(len(to_q)), np.zeros(len(to_q))
     for rows in part.blocks(BLOCK_ROWS):
         q = _whitened(part, factor, rows)
-        w = (q @ to_q.T) ** 2 / np.maximum(1 - np.einsum("ij,ij->i", q, q), NO_ROOM)[:, None]
+        w = (q @ to_q.T) ** 2 / np.maximum(1 - np.einsum("ij,ij->i", q, q), factor.no_room)[:, None]
         first += w.sum(axis=0)
         second += np.einsum("ij,ij->j", w, w)
     return first, second

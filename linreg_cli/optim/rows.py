@@ -259,6 +259,7 @@ class MeasuredRows:
         q_kd: the sum of r (x - mean)' for its residuals r.
         rr_k: the sum of r^2.
         dtype: in which parameters are trained, `float32` or `float64`.
+        has_constant: whether the columns, with those of an intercept, add up to a constant.
     """
 
     n_samples: int
@@ -268,6 +269,7 @@ class MeasuredRows:
     q_kd: Array
     rr_k: Array
     dtype: str
+    has_constant: bool
     device = torch.device("cpu")
     is_weighted = False
 

@@ -168,7 +168,7 @@ def _assembled(loaded: LoadedConfig, config: Config, found: Summarised, judged_b
     n, dtype = design.kept.n, config.train.dtype
     shapes = ((n, len(dataset.features)), (n, len(dataset.targets)))
     X_nd, y_nk = (NoMatrix(shape, dtype, found.path) for shape in shapes)
-    rows = measured_rows(design, preprocessor, dtype)
+    rows = measured_rows(design, preprocessor, dtype, bias=bias)
     model = build_model(len(dataset.features), len(dataset.targets), bias=bias, dtype=dtype_of(config), device=device)
     eps = float(np.finfo(judged_by).eps)
     with loaded.placing_errors():

@@ -46,7 +46,7 @@ def evaluate(
     kept, about = config.evaluate.predictions, (config, dataset, preprocessor, model, prepared.problem)
     if isinstance(prepared.rows, MeasuredRows):
         with messages_about(config):
-            found = evaluate_measured(*about, prepared.loss("train"), way)
+            found = evaluate_measured(*about, prepared.loss("train"), way, prepared.rows.has_constant)
     else:
         errors = write_predictions(run.path / "predictions.csv", formula, dataset, kept=kept, seed=config.seed)
         losses = {split: prepared.loss(split) for split in errors}

@@ -56,13 +56,14 @@ def _largest(columns: Mapping[str, Combination], scaling: Scaling) -> Array:
     return found
 
 
-def measured_rows(design: Design, preprocessor: Preprocessor, dtype: str) -> MeasuredRows:
+def measured_rows(design: Design, preprocessor: Preprocessor, dtype: str, *, bias: bool) -> MeasuredRows:
     """What the executor takes in place of rows.
 
     Args:
         design: of the train split.
         preprocessor: its scaling.
         dtype: of training.
+        bias: whether the model has an intercept.
     """
     factor = scaled_factor(design, preprocessor, bias=True, dtype=dtype)
     d = len(factor.scale)
@@ -78,7 +79,13 @@ def measured_rows(design: Design, preprocessor: Preprocessor, dtype: str) -> Mea
         q_kd=((R_pd.T @ rest_pk) * np.outer(units, of_target)).T.copy(),
         rr_k=(np.sum(rest_pk**2, axis=0) + factor.rest_k) * of_target**2,
         dtype=dtype,
+        has_constant=bias or _spans_ones(design),
     )
+
+
+def _spans_ones(design: Design) -> bool:
+    """Whether the columns, which are linearly independent, are no longer so with a column of ones."""
+    return design.factor(bias=True).rank == design.factor(bias=False).rank
 
 
 def refuse_rounding(factor: Factor, features: tuple[str, ...], targets: tuple[str, ...], where: str) -> None:

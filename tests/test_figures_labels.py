@@ -43,3 +43,11 @@ def test_a_word_that_fits_is_not_broken_and_a_short_text_is_not_touched():
     assert fitted("extraordinarily long", 15.0, 1.7)[0] == "extraordinarily\nlong"
     assert fitted("price", 15.0, 2.0) == ("price", {"fontsize": 15.0})
     assert fitted("", 15.0, 2.0)[0] == ""
+
+
+def test_lines_of_an_english_label_go_from_left_to_right_whatever_name_they_begin_with():
+    found, _ = fitted("steepest direction (עדד 28 %, price_per 27 %)", 17.0, 3.0)
+    assert all(line.startswith("\u200e") for line in found.split("\n"))
+    assert fitted("שטח", 17.0, 3.0)[0] == "שטח"  # a name alone goes as it is written
+    marked, plain = (width_in_inches(f"{mark}rows", 17.0) for mark in ("\u200e", ""))
+    assert marked == plain

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from linreg_cli.wording import one_line
 _MOST_CHARACTERS = 240
 #: The sizes that are tried, as shares of the size that is asked for. Smaller text is not legible on a phone.
 _SHARES = (1.0, 0.88, 0.76)
+#: An invisible mark: a line that begins with it goes from left to right, whatever its first letter is.
+_LEFT_TO_RIGHT = "\u200e"
 #: Blanks; what is in brackets; a number with its percent sign; a word.
 _PIECES = re.compile(r"\s+|\([^()]*\)\S*|\S+ %\S*|\S+")
 #: Of a piece that is too wide: blanks; a number with its percent sign; a word up to its underscores; a word.
@@ -50,7 +53,21 @@ def fitted(
     else:
         found = _shortened(text, width, smaller, inches, lines)
     fonts = {"fontfamily": families} if len(families) > 1 else {}
-    return "\n".join(line.strip() for line in _balanced(found, width, smaller, inches)), {"fontsize": smaller, **fonts}
+    lines_of_text = (line.strip() for line in _balanced(found, width, smaller, inches))
+    mark = _LEFT_TO_RIGHT if _is_mixed(text) else ""
+    return "\n".join(mark + line for line in lines_of_text), {"fontsize": smaller, **fonts}
+
+
+def _is_mixed(text: str) -> bool:
+    """Whether a text has letters of both directions, as a sentence with a name in Hebrew has.
+
+    >>> _is_mixed("rows"), _is_mixed("שטח"), _is_mixed("שטח, actual")
+    (False, False, True)
+    """
+    if text.isascii():
+        return False
+    directions = {unicodedata.bidirectional(letter) for letter in text}
+    return "L" in directions and not directions.isdisjoint({"R", "AL"})
 
 
 def _wrapped(text: str, width: Width, size: float, inches: float) -> list[str]:

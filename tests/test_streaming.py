@@ -14,7 +14,7 @@ import torch
 
 from linreg_cli.config import load_config
 from linreg_cli.config.types import bytes_in
-from linreg_cli.convergence import batch_curvature, on_disk, ordered_rows, rehearsal
+from linreg_cli.convergence import affordable, batch_curvature, on_disk, ordered_rows, rehearsal
 from linreg_cli.convergence.constant import best_constant_loss
 from linreg_cli.data import load_dataset
 from linreg_cli.data.columns.kinds import EncodedColumns
@@ -102,6 +102,21 @@ def test_a_run_from_the_disk_is_the_run_in_memory(setting, linreg, table):
     )
     assert here["metrics"]["optimum"] is not None
     assert here == there
+
+
+@pytest.mark.parametrize("order", [[], ["train.shuffle=blocks", "train.blocks=5", "train.batch_size=10"]])
+def test_a_table_that_takes_too_long_to_factorise_has_the_warning_that_it_has_in_memory(
+    order, linreg, table, monkeypatch
+):
+    monkeypatch.setattr(affordable, "MOST_WORK", 4**2 * 150)
+    sets = ["data.features=[a, y, z]", "data.target=p", "data.ignore=[]", "train.batch_size=full", *order]
+    found = [
+        json.loads((trained(linreg, table, *sets, f"data.stream={stream}") / "run.json").read_text())["warnings"]
+        for stream in ("false", "true")
+    ]
+    (warning,) = [each["message"] for each in found[0] if each["kind"] == "collinear"]
+    assert warning.startswith("the optimum is not unique: z = - 3 a + y. ")
+    assert found[0] == found[1]
 
 
 AUTO = ["optimizer.lr=auto", "train.shuffle=false"]
@@ -228,7 +243,7 @@ def test_auto_streams_where_the_rows_do_not_fit(limit, expected, linreg, table):
         (
             ["train.engine=affine", "train.batch_size=full"],
             "train.engine",
-            "a full batch stays on the disk; set train.engine: auto",
+            "a full batch stays on the disk; set train.engine: auto or reference",
         ),
         (
             ["data.memory_limit=1KB"],

@@ -12,7 +12,7 @@ import typer
 from linreg_cli import wording
 from linreg_cli.cli import destination, options, output, streams
 from linreg_cli.cli.table_input import check_format, is_stdin, readable
-from linreg_cli.errors import UsageError
+from linreg_cli.errors import OutOfMemoryError, UsageError
 from linreg_cli.paths import expanded, output_path
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ def _refusing_types(data: str, suffix: str) -> Iterator[None]:
     try:
         yield
     except pa.ArrowException as error:
+        if OutOfMemoryError.is_meant_by(error):
+            raise
         message = f"cannot write this table as {suffix}: {error}; write a .parquet file with -o"
         raise UsageError(message, data) from None
 

@@ -10,7 +10,6 @@ from linreg_cli.convergence.problem import Problem
 from linreg_cli.data import Preprocessor
 from linreg_cli.data.checks.wording import listed
 from linreg_cli.data.columns.divided import Part
-from linreg_cli.data.columns.rows import in_memory, matrix
 from linreg_cli.data.encoding.derived import DerivedInput
 from linreg_cli.data.encoding.inputs import Input, NumberInput
 from linreg_cli.data.scaling import Scaling
@@ -87,10 +86,10 @@ def _sampled(problem: Problem) -> list[Combination]:
     """The combinations of a table whose factor takes too long, from a sample of its rows."""
     p = len(problem.features) + problem.bias
     n_sampled = min(len(problem.X_nd), int(affordable.MOST_WORK / p**2))
-    if problem.range_reason or n_sampled <= p or not in_memory(problem.X_nd):
+    if problem.range_reason or n_sampled <= p:
         return []
     return sampled_combinations(
-        matrix(problem.X_nd), problem.features, bias=problem.bias, eps=problem.unit, n_sampled=n_sampled
+        problem.X_nd, problem.features, bias=problem.bias, eps=problem.unit, n_sampled=n_sampled
     )
 
 

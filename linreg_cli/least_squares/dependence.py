@@ -5,11 +5,10 @@ Everything is computed from one factor, so it agrees with `Factor.rank`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from linreg_cli.data.columns.rows import ChosenRows, Matrix
 from linreg_cli.least_squares.factor import Array, Factor, blocks
 from linreg_cli.least_squares.factorise import factorise
 from linreg_cli.wording import number
@@ -116,7 +115,7 @@ def combinations(factor: Factor, names: Sequence[str]) -> list[Combination]:
 
 
 def sampled_combinations(
-    X_nd: npt.NDArray[Any], names: Sequence[str], *, bias: bool, eps: float, n_sampled: int
+    X_nd: Matrix, names: Sequence[str], *, bias: bool, eps: float, n_sampled: int
 ) -> list[Combination]:
     """The linear combinations in a sample of rows that hold in all rows within rounding error.
 
@@ -130,7 +129,7 @@ def sampled_combinations(
         n_sampled: rows of the sample, evenly spaced, more than there are columns.
     """
     rows = np.linspace(0, len(X_nd) - 1, n_sampled).astype(np.intp)
-    factor = factorise(X_nd[rows], np.zeros((n_sampled, 1)), bias=bias, eps=eps)
+    factor = factorise(ChosenRows(X_nd, rows), np.zeros((n_sampled, 1)), bias=bias, eps=eps)
     position = {name: j for j, name in enumerate(names)}
     found = []
     for each in combinations(factor, names):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from linreg_cli.data.columns.divided import DividedRows, Part, in_order
 from linreg_cli.data.columns.row_weights import Weights, WeightsOnAccess, roots, sum_of
+from linreg_cli.data.columns.rows import RowsOnAccess
 from linreg_cli.least_squares.decompositions import triangle
 from linreg_cli.least_squares.factor import BLOCK_ROWS, EPS, Array, Factor, power_of_two
 
@@ -18,8 +19,8 @@ _SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 def factorise(
-    X_nd: npt.ArrayLike,
-    y_nk: npt.ArrayLike,
+    X_nd: npt.ArrayLike | RowsOnAccess,
+    y_nk: npt.ArrayLike | RowsOnAccess,
     *,
     bias: bool,
     eps: float | None = None,

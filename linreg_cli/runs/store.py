@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from linreg_cli.errors import StoreError
+from linreg_cli.errors import OutOfMemoryError, StoreError
 from linreg_cli.files import read_own, write_bytes
 from linreg_cli.readers import either
 from linreg_cli.runs.lock import in_use
@@ -223,6 +223,8 @@ class RunFolder:
         try:
             yield
         except unexpected as error:
+            if OutOfMemoryError.is_meant_by(error):  # Arrow's own is one of its exceptions
+                raise
             found = str(error).partition("\n")[0]
             reason = f"unexpected content ({type(error).__name__}: {found})"
             raise self.damaged(names, reason) from None

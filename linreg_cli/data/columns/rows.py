@@ -190,6 +190,21 @@ class _RoundedRows(RowsOnAccess):
         return self._values[chosen].astype(self.dtype)
 
 
+class ChosenRows(RowsOnAccess):
+    """Rows of another matrix at some positions, shape (n_positions, n_columns), which are read on access.
+
+    >>> ChosenRows(np.array([[1.0], [2.0], [3.0]]), np.array([2, 0]))[0:1].tolist()
+    [[3.0]]
+    """
+
+    def __init__(self, values: Matrix, positions: npt.NDArray[np.integer[Any]]) -> None:
+        super().__init__((len(positions), values.shape[1]), values.dtype)
+        self._values, self._positions = values, positions
+
+    def __getitem__(self, chosen: slice | npt.NDArray[np.integer[Any]]) -> npt.NDArray[Any]:
+        return self._values[self._positions[chosen]]
+
+
 def rounded_to(values: Matrix, dtype: npt.DTypeLike) -> Matrix:
     """A matrix in another dtype; where its rows are read on access, they are rounded then."""
     return _RoundedRows(values, dtype) if isinstance(values, RowsOnAccess) else values.astype(dtype)

@@ -24,7 +24,7 @@ from linreg_cli.data.tables.parquet_columns import read_numbers
 from linreg_cli.data.tables.parquet_rows import reader_bytes
 from linreg_cli.data.tables.table import Cells, is_number_type, refuse_bad_names
 from linreg_cli.data.tables.text_numbers import as_numbers
-from linreg_cli.errors import DataError
+from linreg_cli.errors import DataError, OutOfMemoryError
 
 #: Blocks in a group of rows: of rows that are written again, and of cells that are summed up at the cost of calls.
 _PER_GROUP, _SUMMED_PER_GROUP = 4, 2
@@ -225,6 +225,8 @@ class ArrowTable:
         try:
             return together()
         except pa.ArrowException as error:
+            if OutOfMemoryError.is_meant_by(error):
+                raise
             raise DataError(f"the schemas of the parts differ: {error}", self.name) from None
 
     def numbers(self, table: pa.Table, columns: Collection[str]) -> pa.Table:

@@ -21,7 +21,7 @@ from linreg_cli.data.columns.kinds import BLOCK_ROWS, Column, Numbers, as_number
 from linreg_cli.data.columns.on_disk import NumberSink
 from linreg_cli.data.tables.leading_zeros import LeadingZerosError
 from linreg_cli.data.tables.table import Cells, is_number_type
-from linreg_cli.errors import DataError
+from linreg_cli.errors import DataError, OutOfMemoryError
 
 Item = TypeVar("Item")
 
@@ -61,7 +61,7 @@ def whole_says_more() -> Iterator[None]:
     try:
         yield
     except (DataError, UnevenLinesError, LeadingZerosError, pa.ArrowException, UnicodeDecodeError) as error:
-        if isinstance(error, MemoryError) or (isinstance(error, DataError) and not error.about_content):
+        if OutOfMemoryError.is_meant_by(error) or (isinstance(error, DataError) and not error.about_content):
             raise
         # Arrow counts the rows of the block
         raise NotInBlocksError(re.sub(r"\bRow #\d+: ", "", str(error))) from None

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from linreg_cli.data.tables.table_file import TableFile
-from linreg_cli.errors import DataError, Fault
+from linreg_cli.errors import DataError, Fault, OutOfMemoryError
 
 #: Why they are read as a whole.
 JSON_WHOLE = "JSON Lines are read as a whole, since the type of a column shows in all of them"
@@ -34,7 +34,9 @@ def read_json_lines(file: TableFile) -> tuple[pa.Table, frozenset[str]]:
     """
     try:
         table = _read_fast(file)
-    except pa.ArrowException:  # also where text and numbers are mixed, or a line is longer than a block
+    except pa.ArrowException as error:  # also where text and numbers are mixed, or a line is longer than a block
+        if OutOfMemoryError.is_meant_by(error):
+            raise
         return _read_each(file)
     return (table, frozenset()) if _is_exact(table) else _read_each(file)
 

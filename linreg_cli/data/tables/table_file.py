@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from linreg_cli.addresses import is_object, object_name
 from linreg_cli.data.tables.object_stores import ObjectError, ObjectStore
-from linreg_cli.errors import DataError
+from linreg_cli.errors import DataError, OutOfMemoryError
 
 #: Bytes of the first range of an object that is read from its start, and of the longest; each is twice the one before.
 _FIRST_RANGE, _LONGEST_RANGE = 1 << 16, 1 << 23
@@ -111,7 +111,7 @@ class TableFile:
         try:
             yield
         except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
-            if isinstance(error, MemoryError):  # which Arrow raises of its own
+            if OutOfMemoryError.is_meant_by(error):  # by Arrow, whose error of it is one of Arrow's, too
                 raise
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise DataError(f"cannot be read as {kind}: {reason}", self.name) from None

@@ -24,6 +24,14 @@ error: config.yaml:4:3: unknown key 'momentun' in optimizer; did you mean 'momen
       ^
 """,
     ),
+    "no blank after a colon": (
+        SYNTHETIC + "optimizer: {lr:0.9}\n",
+        """\
+error: config.yaml:3:13: unknown key 'lr:0.9' in optimizer; write a blank after the colon: lr: 0.9
+    optimizer: {lr:0.9}
+                ^
+""",
+    ),
     "key in capitals": (
         SYNTHETIC + "optimizer: {LR: 0.9}\n",
         """\

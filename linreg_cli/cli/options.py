@@ -47,7 +47,7 @@ MaybeConfig = Annotated[
         metavar="FILE",
         parser=config_path,
         help="A config file; - is stdin. May be repeated; later files override earlier ones, key by key. Needed "
-        "without --resume.",
+        "without TABLE and --resume.",
     ),
 ]
 Table = Annotated[

@@ -37,7 +37,7 @@ def report(
     quiet: options.Quiet = False,
     outputs: options.Outputs = options.OUTPUTS,
 ) -> None:
-    """Write a report of a run or of a sweep, or a comparison of several runs, as one HTML file.
+    """Write one HTML file about a run, several runs or a sweep.
 
     The file is self-contained: it can be mailed, kept as a CI artifact and printed. A run that did not finish has a
     report, too. Prints the path.

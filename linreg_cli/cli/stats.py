@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 stats_app = App(
     cls=Group,
-    help="Keep what one pass over a table knows, so that inspect and train need no rows.",
+    help="Keep what one pass over a table finds, for later fits.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -59,7 +59,7 @@ def stats(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Keep what one pass over a table knows, so that inspect and train need no rows.
+    """Keep what one pass over a table finds, for later fits.
 
     Second moments of the train split as a triangular factor, levels, extremes, missing cells. 'inspect --stats FILE'
     and 'train --stats FILE' (full batch, squared loss) read it. With --part any machine summarises the rows it has.

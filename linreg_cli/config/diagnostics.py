@@ -205,6 +205,9 @@ def _unknown_key(path: Path, tree: Node) -> str:
         return message
     if key in ALIASES:
         return f"{message}; did you mean {ALIASES[key]}?"
+    before, colon, value = str(key).partition(":")
+    if colon and value and before in section.model_fields:
+        return f"{message}; write a blank after the colon: {before}: {value}"
     owners = [owner for owner, other in SECTIONS.items() if key in other.model_fields]
     for owner in owners:  # the same mapping under another source or kind
         if owner[:-1] == tuple(parents) and owner[:-1] in _TAGGED:

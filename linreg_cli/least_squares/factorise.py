@@ -102,11 +102,13 @@ def _unit(values: Any) -> float:
 def _triangle(part: Part, factor: Factor) -> Array:
     """The R of the rows of a part."""
     columns = factor.n_parameters + factor.n_targets
+    # A decomposition holds three copies of what it is given: of 32 columns 8 MiB each, and no more of wider tables.
+    most = max(BLOCK_ROWS, min(4 * BLOCK_ROWS, 2**20 // columns))
     pending: list[Array] = []
     for rows in part.blocks(max(BLOCK_ROWS, 4 * columns)):
         given = factor.unweighted_rows(part.X_nd[rows]), factor.target_rows(part.y_nk[rows])
         pending.append(triangle(np.hstack([part.weighted(each, rows) for each in given])))
-        if len(pending) * columns >= 4 * BLOCK_ROWS:
+        if len(pending) * columns >= most:
             pending = [triangle(np.vstack(pending))]
     return triangle(np.vstack(pending))
 

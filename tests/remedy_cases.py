@@ -59,6 +59,10 @@ COLUMNS = {
     "below float32": (["1e-60"] * N, {"train": {"dtype": "float32"}, "preprocess": {"standardize": False}}),
     "a unit": ([f"{2 + 2 * (row % 2)}WD" for row in range(N)], {}),
     "units": ([f"{2.5 * row:.1f} kg" for row in range(N)], {}),
+    "units other than those of the config": (
+        [f"{2.5 * row:.1f} kg" for row in range(N)],
+        {"data": {"units": {"col": "lb"}}},
+    ),
     "units that could be levels": ([f"{2.5 * row:.1f} kg" for row in range(N)], ONE_HOT),
     "money that could be levels": ([f"\u20ac {row % 7}" for row in range(N)], ONE_HOT),
     "a word among units": (["abc", *(f"{row} %" for row in range(N - 1))], {}),

@@ -111,8 +111,8 @@ BAD = {
     "money": (
         'x,y\n"$1,200",2\n"$2,300",3\n',
         [
-            ", row 1, column 'x': the column has commas for thousands or decimal commas, and 'x' units (\"$\"), such "
-            "as '1,200'; "
+            ", row 1, column 'x': the column has commas for thousands or decimal commas, such as '1,200'; a unit is "
+            "beside the numbers of 'x' (\"$\"); "
             'set data.thousands: "," and data.units: {x: "$"} if "," is between thousands; write them with decimal '
             'points if "," is the decimal mark (1.200), since the comma is the delimiter, and set data.units: {x: "$"}',
         ],

@@ -54,6 +54,13 @@ def test_a_column_is_used_as_its_cells_say(csv, column):
     assert why in found_why
 
 
+def test_the_levels_that_a_category_may_have_are_those_that_the_user_has_set(csv):
+    """The default is 100."""
+    path = csv("c,x,y\n" + "".join(f"l{row % 150},{row},{row * row % 7}\n" for row in range(900)))
+    found = {most: draft(str(path), ["y"], overrides=[f"preprocess.max_levels={most}"]) for most in (149, 150)}
+    assert {most: decided(each)["c"][0] for most, each in found.items()} == {149: "ignored", 150: "category"}
+
+
 def test_a_column_of_plain_numbers_needs_no_word(csv):
     assert decided(draft(table(csv, {}), ["y"])) == {}
 

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -109,6 +110,64 @@ def test_the_one_cell_with_another_unit_is_named(config, linreg, tmp_path):
     assert result.code == 3
     assert "row 1, column 'y': 'EUR " in result.err
     assert "is not a number with the unit CHF, as the other cells are; correct the cell" in result.err
+
+
+def test_a_unit_that_is_not_that_of_the_column_is_answered_with_the_other(config, linreg):
+    units = {**UNITS, "y": "EUR", "price": "$"}
+    result = linreg("train", "-c", config("units", units=units))
+    assert result.code == 3
+    words = 'is a number with the unit \u20ac, and data.units says "$"; set data.units: '
+    assert words.replace("\u20ac", '"\u20ac"') in result.err
+    assert "is a number with the unit CHF, and data.units says EUR; set data.units: " in result.err
+    assert "as the other cells are" not in result.err
+
+
+def test_a_unit_that_a_user_has_set_for_a_table_is_not_replaced_without_a_word(linreg, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cells = zip(SHARE, TARGET, strict=True)
+    (tmp_path / "t.csv").write_text("x,w,y\n" + "".join(f"{row},{a} lb,{b}\n" for row, (a, b) in enumerate(cells)))
+    words = ["train", "t.csv", "--target", "y", "--set", "plots=false", "--set", "data.units={w: kg}", "--dry-run"]
+    result = linreg(*words)
+    assert "warning: w is left out: " in result.err
+    assert "is a number with the unit lb, and data.units says kg; set data.units: {w: lb}; to use" in result.err
+
+
+def test_a_small_table_has_units_too_and_no_identifier_instead(linreg, tmp_path, monkeypatch):
+    """In a table of 10 rows any 10 numbers with a unit are 10 levels in 10 cells."""
+    monkeypatch.chdir(tmp_path)
+    cells = zip(SHARE[:10], TARGET[:10], strict=True)
+    (tmp_path / "t.csv").write_text("w,name,y\n" + "".join(f"{a} kg,n{b},{b}\n" for a, b in cells))
+    result = linreg("init", "t.csv", "--target", "y", "-o", "-")
+    assert "\n  units: {w: kg}  # beside the numbers" in result.out
+    assert "- name  # identifier or free text: 10 levels in 10 cells" in result.out
+
+
+def test_a_table_of_a_run_without_units_is_not_said_to_have_them(config, linreg, tmp_path):
+    metrics(linreg, "-c", config("plain"))
+    (tmp_path / "new.csv").write_text("price;share\n" + "$5;1\n$6;1\n" * 9 + "abc;2\n", encoding="utf-8")
+    result = linreg("predict", "plain", "--data", "new.csv")
+    assert result.code == 3
+    assert "unit" not in result.err
+
+
+def test_a_format_with_types_is_offered_no_units(linreg, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pq.write_table(pa.table({"x": ["$5", "$6"] * 20 + ["abc"], "y": range(41)}), "t.parquet")
+    (tmp_path / "t.yaml").write_text("data: {path: t.parquet, target: y}\n")
+    result = linreg("train", "-c", "t.yaml")
+    assert result.code == 3
+    assert "data.units" not in result.err
+
+
+def test_units_of_a_category_are_warned_of(config, linreg):
+    words = ["--set", "preprocess.columns={share: {categorical: one_hot}}", "--set", "preprocess.unknown=ignore"]
+    result = linreg("train", "-c", config("units", units=UNITS), *words, "--json")
+    assert result.code == 0, result.err
+    (warning,) = [each["message"] for each in result.json["warnings"] if each["kind"] == "config"]
+    assert warning == (
+        "data.units has no effect on columns that are categories: 'share'; "
+        'leave this entry out with data.units: {price: "\u20ac", y: CHF}'
+    )
 
 
 @pytest.mark.parametrize(

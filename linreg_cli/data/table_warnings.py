@@ -9,10 +9,12 @@ from linreg_cli.config.schema import Config
 from linreg_cli.config.types import bytes_in
 from linreg_cli.data.column_settings import unused_settings
 from linreg_cli.data.dataset import Dataset
+from linreg_cli.data.encoding.inputs import CategoryInput
 from linreg_cli.data.opening import limit_in
 from linreg_cli.data.tables.table import Table
 from linreg_cli.findings import Finding
-from linreg_cli.remedies import quoted
+from linreg_cli.lookalike import normal
+from linreg_cli.remedies import quoted, setting
 from linreg_cli.wording import bytes_of
 
 #: How often the texts of a column are in memory while they become dates or levels: measured, 4 to 5 times.
@@ -40,8 +42,25 @@ def with_warnings(
     unused = table.index.difference(dataset.targets, roles, source.ignore) if source.features is None else ()
     found = (*_header_warning(table, dataset.name), *map(_index_warning, sorted(unused)))
     found += (*unused_settings(config, table, used, dataset.targets), *_column_warnings(dataset, table, config))
-    found += (*_whole_warning(dataset, source, whole), *_text_warning(source, texts or {}))
+    found += (
+        *_unit_warning(dataset, source),
+        *_whole_warning(dataset, source, whole),
+        *_text_warning(source, texts or {}),
+    )
     return replace(dataset, summary=replace(dataset.summary, warnings=found))
+
+
+def _unit_warning(dataset: Dataset, source: OfTable) -> tuple[Finding, ...]:
+    """A warning for units of columns that are categories, whose levels are kept as they stand in the table."""
+    units = source.units if isinstance(source, TableData) else {}
+    categories = {each.column for each in dataset.inputs if isinstance(each, CategoryInput)}
+    idle = [column for column in units if normal(column) in categories]
+    if not idle:
+        return ()
+    rest = {column: unit for column, unit in units.items() if column not in idle}
+    these = "this entry" if len(idle) == 1 else "these entries"
+    message = f"data.units has no effect on columns that are categories: {', '.join(map(repr, idle))}"
+    return (Finding("config", f"{message}; leave {these} out with {setting('data.units', rest)}"),)
 
 
 def _whole_warning(dataset: Dataset, source: OfTable, whole: str | None) -> tuple[Finding, ...]:

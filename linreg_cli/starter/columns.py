@@ -8,14 +8,14 @@ import pyarrow as pa
 from linreg_cli.config.preprocess import FOR_NUMBERS
 from linreg_cli.config.schema import Config
 from linreg_cli.data.columns.kinds import Categories, Numbers
-from linreg_cli.data.encoding.cells import category_column, holds_dates, mostly_dates_or_numbers
+from linreg_cli.data.encoding.cells import category_column, holds_dates
 from linreg_cli.data.encoding.date_values import Dates, date_columns, dates_of
 from linreg_cli.data.encoding.number_hints import value_type
-from linreg_cli.data.tables.text_format import DEFAULT
+from linreg_cli.data.encoding.treatments import Treatment
 from linreg_cli.errors import DataError, Fault
 from linreg_cli.remedies import quoted
 from linreg_cli.starter.choices import CATEGORY, DATE, IGNORED, NUMBER, TARGET, ColumnChoice
-from linreg_cli.starter.reading import AS_FEATURE, AS_TARGET, Reading, nameless
+from linreg_cli.starter.reading import AS_TARGET, FEW_LEVELS, Reading, nameless
 from linreg_cli.wording import one_line, plural
 
 #: A column of which a smaller fraction of the cells has a value is ignored.
@@ -25,6 +25,8 @@ _GAPS_FOR_LEVEL = 10
 #: The parts of a date that are categories, and the rows that each of their levels must have.
 _LEVELS_OF_DATES, _ROWS_PER_LEVEL = ("month", "weekday", "hour"), 20
 _TWO_YEARS = 730
+#: What a target would have to be so that it can be called a category in a message.
+_AS_CATEGORY = Treatment(categorical=True)
 #: Characters of a level that are shown.
 _LONGEST = 40
 
@@ -80,7 +82,7 @@ def _refuse_targets(reading: Reading, targets: tuple[str, ...]) -> None:
         text = _as_categories(reading, target)
         if isinstance(values, Numbers) or fault is None:
             faults.append(Fault(f"no cell of the target has a value; choose another target{other}", where))
-        elif text is None or holds_dates(text) or reading.fault(target, AS_FEATURE) is not None:
+        elif text is None or holds_dates(text) or reading.fault(target, _AS_CATEGORY) is not None:
             faults.append(Fault(f"{fault.message}{other}", fault.where, settings=fault.settings))
         else:
             levels = ", ".join(map(one_line, text.levels[:3])) + (", ..." if len(text.levels) > 3 else "")
@@ -147,15 +149,10 @@ def _not_numbers(reading: Reading, column: str) -> ColumnChoice:
     kind = None if column in reading.cells.numbers else value_type(reading.cells.others.column(column).type)
     if (kind is not None and pa.types.is_temporal(kind)) or (text is not None and holds_dates(text)):
         return _dates(reading, column)
-    written = DEFAULT if (source := reading.table.as_text()) is None else source.format.of(column)
-    fault = None
-    if text is not None:
-        cells, marks, name = reading.cells.others.column(column), reading.missing_values, reading.table.name
-        fault = mostly_dates_or_numbers(cells, text, column, marks, name, written)
-        if fault is None and (why := _too_many(text, reading.base)):
-            return ColumnChoice(column, IGNORED, why)
-    fault = fault or reading.fault(column, AS_FEATURE)
+    fault = reading.fault(column, reading.as_feature)
     assert fault is not None, column
+    if text is not None and fault.kind in ("identifier", "levels") and (why := _too_many(text, reading.base)):
+        return ColumnChoice(column, IGNORED, why)
     return ColumnChoice(column, IGNORED, fault.message, odd=True)
 
 
@@ -246,7 +243,7 @@ def category(
 def _too_many(values: Categories, base: Config) -> str:
     """Why a column of text is no category: it has too many levels; an empty text for a category."""
     n_levels, n_cells = len(values.levels), len(values.codes) - values.n_missing
-    if not n_levels or (n_levels <= max(2, n_cells / 2) and n_levels <= base.preprocess.max_levels):
+    if not n_levels or (n_levels <= max(FEW_LEVELS, n_cells / 2) and n_levels <= base.preprocess.max_levels):
         return ""
     example = values.levels[0]
     example = quoted(example if len(example) < _LONGEST else f"{example[: _LONGEST - 3]}...")

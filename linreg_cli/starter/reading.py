@@ -38,7 +38,9 @@ _REASONS = {
     "preprocess.missing_values": "stand for missing cells",
 }
 
-AS_FEATURE, AS_TARGET = Treatment(categorical=True), Treatment(use="target")
+AS_TARGET = Treatment(use="target")
+#: With so many levels or fewer, a column of text is a category, however few cells it has.
+FEW_LEVELS = 2
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,21 @@ class Reading:
         """The columns to predict."""
         return self.source.targets
 
+    @property
+    def as_feature(self) -> Treatment:
+        """What a feature may be."""
+        return _as_feature(self.base)
+
     def fault(self, column: str, treatment: Treatment) -> Fault | None:
         """What is wrong with one column."""
         _, faults = raw_columns(
             self.cells, {column: treatment}, self.missing_values, self.table.name, self.table.as_text()
         )
         return faults[0] if faults else None
+
+
+def _as_feature(base: Config) -> Treatment:
+    return Treatment(categorical=True, max_levels=base.preprocess.max_levels, few_levels=FEW_LEVELS)
 
 
 def readable(base: Config) -> Reading:
@@ -102,7 +113,7 @@ def readable(base: Config) -> Reading:
             terms = _terms(table, base, targets)
             wanted = [*dict.fromkeys(column for term in terms for column in term.columns), *targets]
             cells = table.read((), either=wanted)
-            uses = {each: AS_TARGET if each in targets else AS_FEATURE for each in wanted}
+            uses = {each: AS_TARGET if each in targets else _as_feature(base) for each in wanted}
             raw, faults = raw_columns(cells, uses, now["preprocess.missing_values"], source.name, table.as_text())
         except DataError as error:
             if not _apply(error.faults, now):

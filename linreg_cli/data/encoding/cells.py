@@ -31,9 +31,6 @@ from linreg_cli.errors import DataError, Fault
 from linreg_cli.fixes import Step
 from linreg_cli.remedies import for_columns, leave_out, quoted, setting
 
-#: A category with so many levels or fewer is never called an identifier.
-FEW_LEVELS = 20
-
 
 def raw_columns(
     cells: Cells,
@@ -259,7 +256,7 @@ def too_many_levels(found: Sequence[str], n_cells: int, column: str, treatment: 
     ignore = f"leave it out with {leave_out(column)}"
     shown = f"{n_levels:,} levels in {n_cells:,} cells, such as {quoted(found[0])}"
     step = Step("ignore", column=column)
-    if not treatment.named and n_levels > max(FEW_LEVELS, n_cells / 2):
+    if not treatment.named and n_levels > max(treatment.few_levels, n_cells / 2):
         message = f"{shown}: the column looks like an identifier or free text; {ignore}"
         return column_fault("identifier", column, message, where, shown, step)
     if n_levels > treatment.max_levels:

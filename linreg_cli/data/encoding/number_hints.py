@@ -22,7 +22,7 @@ from linreg_cli.data.encoding.notation import (
     present,
     signed,
 )
-from linreg_cli.data.encoding.number_units import unit_behind, unit_fault, unit_in
+from linreg_cli.data.encoding.number_units import in_words, unit_behind, unit_fault, unit_in, without_unit
 from linreg_cli.data.encoding.treatments import Use
 from linreg_cli.data.tables.leading_zeros import cells_with_leading_zeros
 from linreg_cli.data.tables.table import Cells
@@ -127,28 +127,22 @@ def merged_faults(
         return list(faults.values())
     now, written = notation_of(source.format), source.format
 
-    def shown(column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
-        unit = unit_in(faults[column]) if column in faults else ""
-        of_column = replace(written, unit=unit) if unit else written.of(column)
-        return of_column.without_unit(present(values, missing_values))
+    def plain(column: str, table: pa.Table) -> pa.ChunkedArray:
+        return without_unit(present(table.column(column), missing_values), column, faults.get(column), written)
 
-    faulty = {column: shown(column, cells.others.column(column)) for column in uses if column in text}
+    faulty = {column: plain(column, cells.others) for column in uses if column in text}
     if other_notation(faulty, {}, now) is None:
         return list(faults.values())
     rest = [column for column in uses if column in cells.numbers]
     others = source.read(rest)
-    found = other_notation(faulty, {column: shown(column, others.column(column)) for column in rest}, now)
+    found = other_notation(faulty, {column: plain(column, others) for column in rest}, now)
     if found is None:
         return list(faults.values())
-    left = [
-        Fault(
-            f"{quoted(cell)} is not a number; "
-            f"{not_a_number(cell, column, uses[column], missing_values, mostly_numbers=True, decimal=now.decimal)}",
-            f"{name}, row {row + 1}, column {column!r}",
-            columns=(column,),
-        )
-        for column, (row, cell) in found.leftover.items()
-    ]
+    left = []
+    for column, (row, cell) in found.leftover.items():
+        advice = not_a_number(cell, column, uses[column], missing_values, mostly_numbers=True, decimal=now.decimal)
+        where = f"{name}, row {row + 1}, column {column!r}"
+        left.append(Fault(f"{quoted(cell)} is not a number; {advice}", where, columns=(column,)))
     solved = {*found.examples, *found.leftover}
     units = {column: unit for column, fault in faults.items() if (unit := unit_in(fault))}
     columns = [column for column in uses if column in found.examples]
@@ -188,12 +182,7 @@ def _in_other_notation(
     if len(found.ways) == 1 and found.ways[0].decimal != text.delimiter:
         settings = {"data.decimal": found.ways[0].decimal, "data.thousands": found.ways[0].thousands}
     settings = {**(settings or {}), "data.units": units} if units else settings
-    beside = (
-        f", and {', '.join(map(repr, units))} units ({', '.join(map(flow, dict.fromkeys(units.values())))})"
-        if units
-        else ""
-    )
-    message = f"{which} {words}{beside}, such as {shown}; {remedy}"
+    message = f"{which} {words}, such as {shown}{in_words(units)}; {remedy}"
     return Fault(message, where, columns=tuple(columns), settings=settings)
 
 

@@ -44,7 +44,12 @@ def common_unit(cells: Sequence[str], written: TextFormat) -> str:
     >>> [common_unit(cells, csv) for cells in (["5 %", "0.1"], ["12.5 kg", "9 lb"], ["1a", "1b"], ["red 5", "red 6"])]
     ['', '', '', '']
     """
-    return "" if written.delimiter is None or written.of_run else _common(cells)
+    return _common(cells) if _can_be_set(written) else ""
+
+
+def _can_be_set(written: TextFormat) -> bool:
+    """Whether `data.units` can be set for a table: not for a format with types, nor for another table of a run."""
+    return written.delimiter is not None and not written.of_run
 
 
 def unit_behind(cells: Sequence[str]) -> str:
@@ -96,7 +101,8 @@ def unit_fault(
 ) -> Fault | None:
     """The fault of a column of numbers with a unit; None for another column.
 
-    A feature with few levels and a unit that is a word, such as 2WD and 4WD, is another column.
+    A feature with few levels and a unit that is a word, such as 2WD and 4WD, is another column. A unit that is not the
+    one of `data.units` is no setting that corrects the fault by itself.
 
     Args:
         text: the cells, trimmed, null where they are missing.
@@ -107,29 +113,34 @@ def unit_fault(
         is_feature: whether the column may be a category instead.
     """
     counts = {each["values"]: each["counts"] for each in pc.value_counts(text.drop_null()).to_pylist()}
-    unit, message, settings = "" if written.unit else common_unit([*counts], written), "", {}
-    if unit:
-        few = 4 * len(counts) < sum(counts.values()) and _is_word(unit)
-        cell = None if few and is_feature else next(cell for cell in counts if _unit_of(cell))
-        message = f"is a number with the unit {flow(unit)}; set {for_units({column: unit})}"
-        settings = {_KEY: {column: unit}}
+    unit, settings = common_unit([*counts], written), None
+    is_level = is_feature and bool(unit) and _is_word(unit) and 4 * len(counts) < sum(counts.values())
+    if unit not in ("", written.unit) and not is_level:
+        cell = next(cell for cell in counts if _unit_of(cell))
+        given = f", and {_KEY} says {flow(written.unit)}" if written.unit else ""
+        message = f"is a number with the unit {flow(unit)}{given}; set {for_units({column: unit})}"
         if is_feature:
             message += f"; to use the column as text, set {for_columns([column], 'categorical', 'one_hot')}"
-    elif unit := written.unit or _of_most(counts):
-        cell = next((cell for cell in counts if not _has(cell, unit)), None)
-        if cell is not None:
-            others = "as the run has them" if written.of_run else "as the other cells are"
-            also = "" if written.unit else for_units({column: unit})
-            message = f"is not a number with the unit {flow(unit)}, {others}; correct the cell"
-            if not any(map(str.isdigit, cell)):
-                missing = also_missing(cell, column, missing_values)
-                message += f", or, if it means 'missing', set {missing}{f' and {also}' if also else ''}"
+        settings = None if given else {_KEY: {column: unit}}
     else:
-        return None
-    if cell is None:
-        return None
+        unit = written.unit or (_of_most(counts) if _can_be_set(written) else "")
+        cell = next((cell for cell in counts if not _has(cell, unit)), "") if unit else ""
+        if not cell:
+            return None
+        message = _of_odd_cell(cell, column, unit, missing_values, written)
     where = f"{name}, row {pc.index(text, texts([cell])[0]).as_py() + 1}, column {column!r}"
-    return Fault(f"{quoted(cell)} {message}", where, columns=(column,), settings=settings or None)
+    return Fault(f"{quoted(cell)} {message}", where, columns=(column,), settings=settings)
+
+
+def _of_odd_cell(cell: str, column: str, unit: str, missing_values: Sequence[str], written: TextFormat) -> str:
+    """What is said of a cell without the unit that its column has."""
+    says = f"as {_KEY} says" if written.unit else "as the other cells are"
+    message = f"is not a number with the unit {flow(unit)}, {'as the run has them' if written.of_run else says}"
+    message += "; correct the cell"
+    if any(map(str.isdigit, cell)):
+        return message
+    also = "" if written.unit else f" and {for_units({column: unit})}"
+    return f"{message}, or, if it means 'missing', set {also_missing(cell, column, missing_values)}{also}"
 
 
 def _has(cell: str, unit: str) -> bool:
@@ -154,6 +165,32 @@ def _is_word(unit: str) -> bool:
 def unit_in(fault: Fault) -> str:
     """The unit of a column whose fault is that it has one; empty for another fault."""
     return str((fault.settings or {}).get(_KEY, {}).get(fault.columns[0], "")) if fault.columns else ""
+
+
+def without_unit(text: pa.ChunkedArray, column: str, fault: Fault | None, written: TextFormat) -> pa.ChunkedArray:
+    """The cells of a column without its unit: that of its fault, or the one that `data.units` names.
+
+    Args:
+        text: the cells, trimmed.
+        column: its name.
+        fault: what is wrong with it; None: nothing.
+        written: how the table is read.
+    """
+    unit = "" if fault is None else unit_in(fault)
+    return (replace(written, unit=unit) if unit else written.of(column)).without_unit(text)
+
+
+def in_words(units: Mapping[str, str]) -> str:
+    """The units of columns, as a further clause; empty without any.
+
+    >>> in_words({"price": "EUR", "share": "%"})
+    "; units are beside the numbers of 'price', 'share' (EUR, \"%\")"
+    """
+    if not units:
+        return ""
+    some = "a unit is" if len(units) == 1 else "units are"
+    marks = ", ".join(map(flow, dict.fromkeys(units.values())))
+    return f"; {some} beside the numbers of {', '.join(map(repr, units))} ({marks})"
 
 
 def in_one(faults: Sequence[Fault], name: str) -> list[Fault]:

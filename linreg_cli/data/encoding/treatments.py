@@ -20,6 +20,7 @@ class Treatment:
         categorical: whether text is encoded as indicators.
         named: whether `preprocess.columns` names the column as categorical, so that numbers and dates are levels too.
         max_levels: a category with more levels is refused.
+        few_levels: with so many levels or fewer, a column is no identifier, however few cells it has.
         use: `feature` or `target`; `trained` for a feature of a model that was trained already.
     """
 
@@ -27,6 +28,7 @@ class Treatment:
     categorical: bool = False
     named: bool = False
     max_levels: int = 100
+    few_levels: int = 20
     use: Use = "feature"
 
 
@@ -49,7 +51,7 @@ def treatments(
         is_feature = column in inputs
         use: Use = "feature" if is_feature else "target"
         one_hot, named = is_feature and how == "one_hot", is_feature and named
-        out[column] = Treatment(missing, one_hot, named, config.max_levels, use)
+        out[column] = Treatment(missing, one_hot, named, config.max_levels, use=use)
     return out
 
 

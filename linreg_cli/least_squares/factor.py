@@ -277,10 +277,6 @@ class Factor:
 
         Without such a row the columns are linearly dependent; likewise without a fold F of rows if the smallest
         eigenvalue of 1 - Q_F'Q_F is not larger. Rows of Q are off by about EPS times the condition number.
-
-        >>> from linreg_cli.least_squares.factorise import factorise
-        >>> factorise([[1.0], [2.0], [4.0]], [[0.0], [0.0], [0.0]], bias=True).no_room < 1e-13
-        True
         """
         singular = self.svd()[1][: self.rank]
         condition = float(singular[0] / singular[-1]) if self.rank else 1.0

@@ -18,7 +18,7 @@ from linreg_cli.least_squares.factor import Array, blocks
 from linreg_cli.least_squares.inference import Inference
 from linreg_cli.least_squares.residual_checks import chance_of_durbin_watson, chance_of_hc3
 from linreg_cli.remedies import leave_out, setting
-from linreg_cli.wording import bounded, number, plural, ratio
+from linreg_cli.wording import bounded, number, plural, ratio, rounded
 
 #: HC3 and classic standard errors that differ by more than this factor.
 MOST_RATIO = 1.5
@@ -190,7 +190,8 @@ def _multicollinear(fit: Inference, numbers: Sequence[str]) -> Iterator[Finding]
     high = {name: float(vif) for name, vif in zip(fit.names, fit.vif, strict=True) if name in plain and vif > MOST_VIF}
     if not high:
         return
-    names = sorted(high, key=lambda name: -high[name])
+    # Of two columns that are nearly the same they are equal but for their last digits, which decide nothing.
+    names = sorted(high, key=lambda name: -rounded(high[name], 4))
     labels = [f"{name} ({bounded(round(high[name]))})" for name in names[:_NAMED]]
     worst = names[0]
     is_one = len(names) == 1

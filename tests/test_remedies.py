@@ -199,6 +199,8 @@ def test_every_remedy_of_the_package_is_tried_and_helps(sites, linreg, tmp_path)
             table = table.replace_schema_metadata({"pandas": json.dumps({"index_columns": ["index"], "columns": []})})
         feather.write_feather(table, tmp_path / "t.feather")
         wrong[case] = _fails(linreg, _merged({"data": {"path": "t.feather"}}), tmp_path)
+    (tmp_path / "rows").write_text("x,y\n" + "".join(f"{x},{y}\n" for x, y in zip(X, Y, strict=True)))
+    wrong["a name without a format"] = _fails(linreg, _merged({"data": {"path": "rows"}}), tmp_path)
     pq.write_table(pa.table({"x": X, "y": Y}), tmp_path / "t.parquet")
     typed = {"path": "t.parquet", "decimal": ",", "thousands": ".", "encoding": "cp1252"}
     wrong["settings of text"] = _fails(linreg, _merged({"data": typed}), tmp_path, solved=False)

@@ -183,8 +183,8 @@ def without_unit(text: pa.ChunkedArray, column: str, fault: Fault | None, writte
 def in_words(units: Mapping[str, str]) -> str:
     """The units of columns, as a further clause; empty without any.
 
-    >>> in_words({"price": "EUR", "share": "%"})
-    "; units are beside the numbers of 'price', 'share' (EUR, \"%\")"
+    >>> in_words({"price": "EUR", "share": "kg"})
+    "; units are beside the numbers of 'price', 'share' (EUR, kg)"
     """
     if not units:
         return ""

@@ -15,18 +15,17 @@ from linreg_cli.data.tables.table import Table, refused
 from linreg_cli.data.tables.text_format import DEFAULT, TextFormat
 from linreg_cli.errors import ConfigError, DataError, Fault, did_you_mean
 from linreg_cli.lookalike import normal
-from linreg_cli.remedies import command, quoted
+from linreg_cli.readers import either
+from linreg_cli.remedies import command, quoted, setting
 
 _SHEET = "save the sheet as CSV"
 #: Suffix -> what to do with a file of a format that is not supported.
 _REMEDIES = {
     ".xlsx": _SHEET, ".xls": _SHEET, ".ods": _SHEET, ".numbers": _SHEET,
     ".pq": "rename it to .parquet", ".parq": "rename it to .parquet",
-    ".ndjson": "rename it to .jsonl, or set data.format: jsonl (--format jsonl for a file of the command line)",
 }  # fmt: skip
 #: Suffix -> the command that unpacks a file or writes it anew.
 _COMMANDS = {".zip": "unzip", ".bz2": "bunzip2 -k", ".xz": "unxz -k", ".tar": "tar -xf", ".7z": "7z x"}
-_OTHERWISE = "if it is text with a row in each line, set data.format: csv (--format csv for a file of the command line)"
 
 
 def open_table(
@@ -92,7 +91,14 @@ def _remedy(path: str) -> str:
         return f"write an object in each line, of a list of objects with: {lines}"
     if suffix in _COMMANDS:
         return f"unpack it: {_COMMANDS[suffix]} {command(path)}"
-    return _REMEDIES.get(suffix, _OTHERWISE)
+    if suffix == ".ndjson":
+        return f"rename it to .jsonl, or {_format_named('jsonl')}"
+    return _REMEDIES.get(suffix, f"if it is text with a row in each line, {_format_named('csv')}")
+
+
+def _format_named(format_: str) -> str:
+    option = either(f" (--format {format_} for a file of the command line)", "")
+    return f"set {setting('data.format', format_)}{option}"
 
 
 def _refuse_units_of_none(text: TextFormat, columns: Sequence[str], path: str) -> None:

@@ -155,6 +155,25 @@ def test_a_model_that_predicts_something_else_is_not_written(linreg, config_file
     assert not (table.parent / "m.json").exists()
 
 
+@pytest.mark.parametrize(("transform", "estimate"), [("log", "median"), ("log", "mean"), ("log1p", "mean")])
+def test_terms_that_cancel_may_round_another_way(linreg, config_file, tmp_path, transform, estimate):
+    """A column about 1e7 with a spread of 3 in a logarithm: a term of 1e6 is rounded to 1e-10, and so is exp of it."""
+    stream = np.random.default_rng(4)
+    x = 1e7 + 3 * stream.normal(size=N_ROWS)
+    y = np.exp((x - 1e7) / 10 + stream.normal(0, 0.2, N_ROWS))
+    np.savetxt(tmp_path / "t.csv", np.column_stack([x, y]), delimiter=",", header="x,y", comments="", fmt="%.17g")
+    text = "name: e\ndata: {path: t.csv, target: y}\n"
+    text += f"preprocess: {{standardize: true, target_transform: {transform}, target_estimate: {estimate}}}\n"
+    text += "optimizer: {lr: 0.5}\ntrain: {epochs: 60, batch_size: full, dtype: float64, device: cpu}\nplots: false\n"
+    assert linreg("train", "-c", config_file(text)).code == 0
+    done = linreg("export", "e", "--format", "json", "-o", "m.json", "--json")
+    assert done.code == 0, done.err
+    model = json.loads((tmp_path / "m.json").read_text())
+    expected = linreg("predict", "e", "--data", "t.csv", "-o", "-").out.splitlines()[1:]
+    found = [apply(model, {"x": value}) for value in x]
+    assert found == pytest.approx([float(line.split(",")[-1]) for line in expected], rel=1e-8)
+
+
 def test_a_file_of_the_run_is_not_replaced(linreg, config_file, table):
     trained(linreg, config_file, "plain")
     done = linreg("export", "e", "--format", "json", "-o", "outputs/e-0001/metrics.json")

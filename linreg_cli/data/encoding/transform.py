@@ -41,6 +41,15 @@ def inverse(name: str, values: Column) -> Column:
         return np.asarray(_TRANSFORMS[name][1](values))
 
 
+def steepness(name: str, values: Column) -> Column:
+    """The derivative of the inverse transform where it has some values, of the same shape.
+
+    >>> steepness("log1p", np.array([0.0, 2.0])).tolist()  # of exp(x) - 1 it is exp(x)
+    [1.0, 3.0]
+    """
+    return np.ones_like(values) if name == "none" else values - _TRANSFORMS[name][2]
+
+
 def domain(name: str) -> str:
     """The domain of a transform, in words.
 

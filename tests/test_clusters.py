@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from html import unescape
 from io import StringIO
 
 import numpy as np
@@ -232,8 +233,13 @@ def test_levels_without_an_error_leave_those_of_the_other_coefficients(linreg, c
     for each in firms:
         assert [each[key] for key in ("std_err_cluster", "t", "p", "ci_low", "ci_high")] == [None] * 5
         assert "zero within rounding error" in each["std_err_cluster_reason"]
-    [shown] = [line for line in linreg("runs", "show", run["run"]).out.splitlines() if "firm=US Steel" in line]
-    assert shown.split()[-4:] == ["-"] * 4
+    shown = linreg("runs", "show", run["run"]).out
+    [line] = [line for line in shown.splitlines() if "firm=US Steel" in line]
+    assert line.split()[-4:] == ["-"] * 4
+    said = "o standard error where '-' stands: it is zero within rounding error"
+    assert f"n{said}" in " ".join(shown.split())
+    linreg("report", run["run"], "-o", "r.html")
+    assert f"N{said}" in unescape((tmp_path / "r.html").read_text(encoding="utf-8"))
 
 
 def test_faults_have_their_place(linreg, config_file, tmp_path):

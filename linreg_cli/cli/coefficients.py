@@ -81,6 +81,8 @@ def _block(table: CoefficientTable, transform: str, most: int, *, details: bool)
         title += f", with {errors_in_words(table)}"
     rows = table.first(most)
     parts = [heading(prose(f"{title}:")), _table(table, rows), *left_out(len(table.rows) - len(rows), _INDENT)]
+    if table.lacking:
+        parts.append(prose(table.lacking, indent=_INDENT))
     if table.shows_distance:
         parts.append(f"{_INDENT}distance: (trained - exact) / standard error")
     if table.fit:

@@ -99,6 +99,13 @@ class CoefficientTable:
         """Whether the model has an intercept."""
         return any(row.is_bias for row in self.rows)
 
+    @property
+    def lacking(self) -> str | None:
+        """Why some coefficients have no standard error where others have one; None where all have one."""
+        key = f"{STD_ERR.get(self.covariance, 'std_err')}_reason"
+        reasons = (values.get(key) for values in self.fit.get("coefficients", {}).values())
+        return next((f"no standard error where '-' stands: {reason}" for reason in reasons if reason), None)
+
     def first(self, most: int) -> list[Coefficient]:
         """The first so many coefficients, and the bias."""
         return [row for position, row in enumerate(self.rows) if position < most or row.is_bias]

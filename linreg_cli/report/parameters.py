@@ -23,8 +23,8 @@ from linreg_cli.report.markup import (
     name,
     names,
     paragraph,
-    short,
     sentence,
+    short,
     stack,
     table,
     text,
@@ -105,9 +105,7 @@ def parameters(run: RunContents) -> Html | None:
         parts.append(paragraph(message(f"{'No standard errors: ' if tables[0].of is None else of_exact}{refused}.")))
     for each in tables:
         parts.append(_parameters(run, each, transform))
-        parts.append(
-            paragraph(sentence(text(each.lacking)), class_="note") if each.lacking else None
-        )
+        parts.append(paragraph(sentence(text(each.lacking)), class_="note") if each.lacking else None)
         parts.append(_fit(each, "" if transform == "none" else f"{transform} of {each.target}") if each.fit else None)
     parts.append(_reference_levels(record))
     return stack(*parts)

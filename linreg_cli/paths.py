@@ -31,10 +31,11 @@ def nearest(path: str) -> str:
     """The file whose name is nearest to one that is not there, as the end of a message; empty without one."""
     file = Path(path)
     try:
-        names = [entry.name for entry in itertools.islice(os.scandir(file.parent), _NEIGHBOURS)]
+        with os.scandir(file.parent) as entries:
+            names = [entry.name for entry in itertools.islice(entries, _NEIGHBOURS)]
     except (OSError, ValueError):
         return ""
-    near = closest(file.name, names)
+    near = closest(file.name, [name for name in names if name != file.name])  # which a link to nowhere has
     return "" if near is None else f"; did you mean {str(file.with_name(near))!r}?"
 
 

@@ -226,3 +226,5 @@ def test_the_nearest_name_is_asked_for_where_there_is_no_such_file(folder, linre
     assert linreg("validate", "a.yaml").err.endswith("cannot read the config: No such file or directory\n")
     (folder.parent / "b.yaml").touch()
     assert "; did you mean 'b.yaml'?" in linreg("validate", "a.yaml").err
+    (folder.parent / "gone.csv").symlink_to("nowhere")
+    assert "did you mean" not in error_of("gone.csv")

@@ -185,7 +185,13 @@ def test_what_is_a_tracking_address_is_not():
         assert load_config([ConfigText("c", flow(config), "c")]).config.track.mlflow == address
 
 
-PROCESSES = pytest.mark.parametrize(
+def test_a_folder_for_temporary_files_that_is_gone_is_a_reason(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    found = track._answer(tmp_path / "child.py", {}, {})
+    assert found == f"{tmp_path / 'gone'}: what TMPDIR names is no folder; create it, or set TMPDIR to another one"
+
+
+@pytest.mark.parametrize(
     ("script", "message"),
     [
         ("import time; print('begun', flush=True); time.sleep(60)", "it did not answer for 1 s"),
@@ -195,15 +201,6 @@ PROCESSES = pytest.mark.parametrize(
         ("import json, sys; print(json.dumps({'n': len(json.load(sys.stdin)['text'])}))", {"n": 200_000}),
     ],
 )
-
-
-def test_a_folder_for_temporary_files_that_is_gone_is_a_reason(tmp_path, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
-    found = track._answer(tmp_path / "child.py", {}, {})
-    assert found == f"{tmp_path / 'gone'}: what TMPDIR names is no folder; create it, or set TMPDIR to another one"
-
-
-@PROCESSES
 def test_whatever_happens_to_its_process_is_a_reason(tmp_path, monkeypatch, script, message):
     if message == "it did not answer for 1 s":
         monkeypatch.setattr(track, "PATIENCE", 1.0)

@@ -37,27 +37,30 @@ def hint(option: str | None, path: str, words: Sequence[str], *, near: bool = Fa
     "--set 'data.split={train: 0.8}'"
     """
     name = path.removeprefix("linreg").strip()
-    if option is None and (whole := _in_quotes(words)) is not None:
-        return whole
     tables = [word for word in _arguments(words[1:]) if _is_table(word)]
-    if option in _OF_TABLE and name in _OF_CONFIG and len(tables) == 1:
-        return command("linreg", "init", *tables, option, _value(option, words) or "COLUMN")
-    if option in _OF_TABLE and name == "sweep" and len(tables) == 1:
+    if option in _OF_TABLE and name in (*_OF_CONFIG, "sweep") and len(tables) == 1:
         return command("linreg", "init", *tables, option, _value(option, words) or "COLUMN")
     if option is not None:
         return _setting(option, words, near=near) if name in _WITH_SET else None
+    if (whole := _in_quotes(words)) is not None:
+        return whole
     if not name:
         return _for_command(words) if words else None
     if name == "runs" and len(words) > 1 and not get_close_matches(words[1], _OF_RUNS):
         return command("linreg", "runs", "show", words[1])
     if "-c" in words or "--config" in words or "--data" in words:
         return None
+    return _for_files(name, words, tables)
+
+
+def _for_files(name: str, words: Sequence[str], tables: Sequence[str]) -> str | None:
+    """The command with the options that its files and columns belong to; None where that is not clear."""
     if name == "predict" and len(tables) == 2 and "-o" not in words:
         others = [word for word in words[1:] if word not in tables] or ["latest"]
         return command("linreg", name, *others, "--data", tables[0], "-o", tables[1])
-    if name in ("train", "init") and len(tables) == 1 and not {"--target", *tables} >= {*words[1:]}:
+    if name in ("train", "init") and len(tables) == 1 and "--target" not in words:
         others = [word for word in _arguments(words[1:]) if word not in tables]
-        if len(others) == 1 and "--target" not in words:
+        if len(others) == 1:
             rest = [word for word in words[1:] if word not in (*tables, *others)]
             return command("linreg", name, *tables, "--target", *others, *rest)
     files = [word for word in _arguments(words[1:]) if _is_table(word) or _is_config(word)]

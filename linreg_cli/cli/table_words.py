@@ -4,13 +4,13 @@ import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from linreg_cli.addresses import is_address
 from linreg_cli.cli.folder import is_config
 from linreg_cli.errors import DataError, Fault, UsageError, closest, did_you_mean
 from linreg_cli.lookalike import same_appearance
-from linreg_cli.paths import expanded
+from linreg_cli.paths import expanded, nearest
 from linreg_cli.remedies import command, override, setting
 from linreg_cli.wording import one_line
 
@@ -61,8 +61,6 @@ class Words:
             ConfigError: for an override without a value.
             UsageError: for these, and for a table without a target, with its columns.
         """
-        from linreg_cli.config.source import parse_override
-
         for file in config or ():
             if _is_table(file) and resume is None:
                 raise UsageError(f"this is a table, and -c takes a config; train it with {_example(file, name)}", file)
@@ -79,15 +77,12 @@ class Words:
             )
         if is_config(self.table):
             if not Path(expanded(self.table)).exists():
-                raise UsageError(f"there is no such file (in {Path.cwd()})", self.table)
+                raise UsageError(f"there is no such file (in {Path.cwd()}){nearest(expanded(self.table))}", self.table)
             raise UsageError(
                 f"this is a config; train it with: {command('linreg', 'train', '-c', self.table)}", self.table
             )
         if config:
-            for expression in overrides:
-                parse_override(expression)  # of which TABLE may be the value, behind a blank
-            message = "a TABLE is trained without a config, and -c names one; leave one of them out"
-            raise UsageError(f"{message} (data.path of the config says which table it reads)", self.table)
+            self._refuse_config(overrides)
         if not self.table or not _is_text(self.table):
             raise UsageError("TABLE is the name of a file, in UTF-8", self.table or "''")
         if is_address(self.table):
@@ -95,6 +90,15 @@ class Words:
             raise UsageError(message, self.table)
         if not self.target:
             raise UsageError(f"say which column to predict: {_example(self.table, name, self.format)}", self.shown)
+
+    def _refuse_config(self, overrides: Sequence[str]) -> NoReturn:
+        """Refuse a config beside a table, which may be the value of an override, behind a blank."""
+        from linreg_cli.config.source import parse_override
+
+        for expression in overrides:
+            parse_override(expression)
+        message = "a TABLE is trained without a config, and -c names one; leave one of them out"
+        raise UsageError(f"{message} (data.path of the config says which table it reads)", self.table)
 
     @property
     def overrides(self) -> list[str]:

@@ -371,6 +371,14 @@ def test_settings_that_do_not_go_with_them(linreg, config_file, cards):
     assert (result.code, "data.weight: 'AVGEXP' is also the target" in result.err) == (3, True)
 
 
+def test_weights_with_a_unit_are_told_how_they_are_read(linreg, tmp_path):
+    (tmp_path / "t.csv").write_text("x,w,y\n" + "".join(f"{x},{1 + x % 3} kg,{2 * x + x % 2}\n" for x in range(20)))
+    (tmp_path / "c.yaml").write_text("data: {path: t.csv, target: y, weight: w}\noptimizer: {lr: 1e-3}\nplots: false\n")
+    refused = linreg("train", "-c", "c.yaml")
+    assert refused.err.endswith("column 'w': '1 kg' is a number with the unit kg; set data.units: {w: kg}\n")
+    assert linreg("train", "-c", "c.yaml", "--set", "data.units={w: kg}").code == 0
+
+
 def test_weights_with_decimal_commas_are_told_how_they_are_read(linreg, tmp_path):
     (tmp_path / "t.csv").write_text("x;w;y\n" + "".join(f"{x};{1 + x % 3},5;{2 * x + x % 2}\n" for x in range(20)))
     (tmp_path / "c.yaml").write_text(

@@ -31,6 +31,7 @@ from linreg_cli.data.columns.row_weights import At, Weights, WeightsOnAccess
 from linreg_cli.data.columns.rows import count, first_row, in_order, part, pick, row_blocks
 from linreg_cli.data.encoding.cells import number_column, text_column
 from linreg_cli.data.encoding.number_hints import merged_faults
+from linreg_cli.data.encoding.number_units import UNIT
 from linreg_cli.data.encoding.treatments import Use
 from linreg_cli.data.tables.blocks import float64_of, numeric_marks
 from linreg_cli.data.tables.table import Cells
@@ -164,7 +165,7 @@ def weight_column(
     found = number_column(cells, column, missing_values, name, source)
     if isinstance(found, Fault):
         (first, *_) = merged_faults({column: found}, cells, missing_values, name, uses, source)
-        if first is not found:  # such as decimal commas, which a setting reads
+        if first is not found or found.kind == UNIT:  # such as decimal commas, which a setting reads
             raise DataError([first])
         # What would help a feature, such as to leave the column out, does not help weights.
         raise DataError(f"{found.message.split(';')[0]}; {_REMEDY}", found.where)

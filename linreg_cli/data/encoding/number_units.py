@@ -17,6 +17,8 @@ from linreg_cli.errors import Fault
 from linreg_cli.remedies import also_missing, flow, for_columns, for_units, quoted
 
 _KEY = "data.units"
+#: The kind of the fault of a column whose numbers all have a unit.
+UNIT = "unit"
 _BLANKS = f"[{SEPARATORS[' ']}]*"
 #: A sign, what is before the number, the number, and what is behind it.
 _CELL = re.compile(
@@ -113,7 +115,7 @@ def unit_fault(
         is_feature: whether the column may be a category instead.
     """
     counts = {each["values"]: each["counts"] for each in pc.value_counts(text.drop_null()).to_pylist()}
-    unit, settings = common_unit([*counts], written), None
+    unit, settings, kind = common_unit([*counts], written), None, None
     is_level = is_feature and bool(unit) and _is_word(unit) and 4 * len(counts) < sum(counts.values())
     if unit not in ("", written.unit) and not is_level:
         cell = next(cell for cell in counts if _unit_of(cell))
@@ -121,7 +123,7 @@ def unit_fault(
         message = f"is a number with the unit {flow(unit)}{given}; set {for_units({column: unit})}"
         if is_feature:
             message += f"; to use the column as text, set {for_columns([column], 'categorical', 'one_hot')}"
-        settings = None if given else {_KEY: {column: unit}}
+        settings, kind = None if given else {_KEY: {column: unit}}, UNIT
     else:
         unit = written.unit or (_of_most(counts) if _can_be_set(written) else "")
         cell = next((cell for cell in counts if not _has(cell, unit)), "") if unit else ""
@@ -129,7 +131,7 @@ def unit_fault(
             return None
         message = _of_odd_cell(cell, column, unit, missing_values, written)
     where = f"{name}, row {pc.index(text, texts([cell])[0]).as_py() + 1}, column {column!r}"
-    return Fault(f"{quoted(cell)} {message}", where, columns=(column,), settings=settings)
+    return Fault(f"{quoted(cell)} {message}", where, kind=kind, columns=(column,), settings=settings)
 
 
 def _of_odd_cell(cell: str, column: str, unit: str, missing_values: Sequence[str], written: TextFormat) -> str:

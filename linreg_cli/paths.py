@@ -28,15 +28,31 @@ _KINDS = (
 
 
 def nearest(path: str) -> str:
-    """The file whose name is nearest to one that is not there, as the end of a message; empty without one."""
+    """The file whose name is nearest to one that is not there, as the end of a message; empty without one.
+
+    Names are compared without their suffixes, which make any two tables alike.
+    """
     file = Path(path)
     try:
         with os.scandir(file.parent) as entries:
             names = [entry.name for entry in itertools.islice(entries, _NEIGHBOURS)]
     except (OSError, ValueError):
         return ""
-    near = closest(file.name, [name for name in names if name != file.name])  # which a link to nowhere has
-    return "" if near is None else f"; did you mean {str(file.with_name(near))!r}?"
+    others = [name for name in names if name != file.name]  # which a link to nowhere has
+    by_stem: dict[str, str] = {}
+    for name in sorted(others, key=lambda name: (Path(name).suffix != file.suffix, name)):
+        by_stem.setdefault(_stem(name), name)
+    near = closest(_stem(file.name), [*by_stem])
+    return "" if near is None else f"; did you mean {str(file.with_name(by_stem[near]))!r}?"
+
+
+def _stem(name: str) -> str:
+    """The name of a file without its suffixes.
+
+    >>> _stem("houses.csv.gz"), _stem(".hidden")
+    ('houses', '.hidden')
+    """
+    return name.removesuffix("".join(Path(name).suffixes))
 
 
 def expanded(path: str) -> str:

@@ -95,7 +95,9 @@ def holds_in_a_child(claim):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-@pytest.mark.parametrize("lock", [blas._lock, loader._lock, canvas._STYLING], ids=["blas", "kernels", "pictures"])
+@pytest.mark.parametrize(
+    "lock", [blas._ONE_THREAD._lock, loader._lock, canvas._STYLING], ids=["blas", "kernels", "pictures"]
+)
 def test_a_lock_that_another_thread_holds_is_free_in_the_child(lock):
     with in_another_thread(lock):
         assert holds_in_a_child(lambda: lock.acquire(timeout=5))

@@ -224,7 +224,9 @@ def test_the_nearest_name_is_asked_for_where_there_is_no_such_file(folder, linre
     assert error_of("parts/a-1.csw").endswith("; did you mean 'parts/a-1.csv'?")
     assert error_of("parts/zzz.parquet").endswith(f"there is no such file (in {folder.parent})")
     assert linreg("validate", "a.yaml").err.endswith("cannot read the config: No such file or directory\n")
-    (folder.parent / "b.yaml").touch()
-    assert "; did you mean 'b.yaml'?" in linreg("validate", "a.yaml").err
+    for name in ("b.yaml", "config.yaml", "config.csv"):
+        (folder.parent / name).touch()
+    assert "did you mean" not in linreg("validate", "a.yaml").err  # all but the suffix is another name
+    assert "; did you mean 'config.yaml'?" in linreg("validate", "confg.yaml").err
     (folder.parent / "gone.csv").symlink_to("nowhere")
     assert "did you mean" not in error_of("gone.csv")

@@ -35,6 +35,15 @@ def test_people_get_a_table(linreg, trained):
     assert "y, in original units:" in result.out
 
 
+def test_a_record_without_its_data_is_a_damaged_run(linreg, trained, tmp_path):
+    """The metrics are computed without it; their text is not."""
+    path = tmp_path / "outputs" / trained["run"] / "run.json"
+    path.write_text(path.read_text().replace('"data": {', '"dat": {', 1))
+    result = linreg("evaluate", "t")
+    assert (result.code, result.out) == (6, "")
+    assert "run.json: the run is damaged: unexpected content (KeyError: 'data')" in result.err
+
+
 def test_another_table_is_matched_by_name_and_its_metrics_are_named_data(linreg, trained, tmp_path):
     slope, bias = trained["metrics"]["parameters"]["weights"]["x"], trained["metrics"]["parameters"]["bias"]
     (tmp_path / "other.csv").write_text("extra,y,x\na,1,0\nb,7,2\n")

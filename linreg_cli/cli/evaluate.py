@@ -1,6 +1,6 @@
 """`linreg evaluate`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -61,17 +61,24 @@ def evaluate(
         results = check_gates((), expressions, {**metrics, **of_record(saved.record)}, references)
     if junit is not None:
         write_junit(junit, folder.id, results)
-    github_summary.append_run(folder.id, metrics, saved.record, results)
+    with folder.reporting_damage("run.json"):
+        github_summary.append_run(folder.id, metrics, saved.record, results)
+        text = [] if as_json else _text(metrics, saved.record, of_run=data is None)
     failed = gates.failed(results, folder.id)
     if not as_json:
-        output.show(output.metrics_table(metrics, saved.record), "")
-        from linreg_cli.cli import coefficients
-
-        output.show(coefficients.coefficients_text(metrics, saved.record, details=data is None))
-        if data is None:
-            output.show("", output.prose(f"optimum: {gap_in_words(metrics)}"))
-            if "truth" in metrics:
-                output.show("", coefficients.truth_text(metrics["truth"]))
+        output.show(*text)
     elif not failed:
         output.print_json(metrics)
     gates.stop(failed, as_json=as_json, result=metrics)
+
+
+def _text(metrics: dict[str, Any], record: dict[str, Any], *, of_run: bool) -> list[str]:
+    """What is shown: metrics, coefficients, and of a run's own table the optimum and the truth."""
+    from linreg_cli.cli import coefficients
+
+    parts = [output.metrics_table(metrics, record), "", coefficients.coefficients_text(metrics, record, details=of_run)]
+    if of_run:
+        parts += ["", output.prose(f"optimum: {gap_in_words(metrics)}")]
+        if "truth" in metrics:
+            parts += ["", coefficients.truth_text(metrics["truth"])]
+    return parts
